@@ -1,0 +1,171 @@
+"""Everything that can go wrong while a task is processed.
+
+    ProcessingError
+    ├── TransientError                  try again
+    │   ├── ProviderRateLimitedError    the provider asks to slow down (429)
+    │   ├── ProviderTimeoutError        no whole answer within the call's deadline
+    │   ├── ProviderUnavailableError    5xx, refused or broken connection
+    │   ├── ProviderMalformedError      an answer that is not of the provider's own format
+    │   ├── SinkUnavailableError        the destination does not answer
+    │   └── UnavailableError            a part of Pressline is away; uses up no attempt
+    │       ├── StoreUnavailableError   PostgreSQL does not answer
+    │       └── ClaimedElsewhereError   another live worker is at this very call or page
+    └── PermanentError                  dead letter: the same input fails the same way
+        ├── InvalidRecordError          the record is not the message that its topic carries
+        ├── EventTooLargeError          the next event would be larger than a topic takes
+        ├── UnknownRecipeError          no such recipe, or no such version
+        ├── InvalidRecipeError          the recipe itself is wrong
+        ├── InvalidInputsError          the inputs do not fit the recipe's schema
+        ├── InvalidOutputError          the model's answer stayed invalid after its repair round
+        ├── BudgetExceededError         the task's budget does not cover the next call
+        ├── UnpricedModelError          the model has no known price
+        ├── ProviderRefusedError        a refusal or safety block: an outcome, not a failure to retry
+        ├── ProviderRejectedError       4xx: the request or the key is wrong
+        ├── ProviderQuotaError          the account has no credit left
+        └── SinkRejectedError           the destination will never take this page
+
+Anything else that is raised is a bug: it is dead-lettered as one, at once.
+"""
+
+from typing import ClassVar
+
+from schemas.failures import FailureReason
+
+
+class ProcessingError(Exception):
+    """The root. Its text may be shown anywhere: it holds no prompt, no answer and no secret."""
+
+    reason: ClassVar[FailureReason]
+
+
+class TransientError(ProcessingError):
+    """Trying the same again can succeed.
+
+    Args:
+        message: what was seen, then what was expected.
+        retry_after_s: earliest time to try again, in seconds from now, when the other side named one.
+    """
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class ProviderRateLimitedError(TransientError):
+    """The provider asks to slow down."""
+
+    reason = FailureReason.PROVIDER_RATE_LIMITED
+
+
+class ProviderTimeoutError(TransientError):
+    """No whole answer came within the call's deadline; whether it was billed is unknown."""
+
+    reason = FailureReason.PROVIDER_TIMEOUT
+
+
+class ProviderUnavailableError(TransientError):
+    """The provider failed (5xx) or the connection did."""
+
+    reason = FailureReason.PROVIDER_UNAVAILABLE
+
+
+class ProviderMalformedError(TransientError):
+    """The answer is not of the provider's own format, was cut off, or is larger than the cap."""
+
+    reason = FailureReason.PROVIDER_MALFORMED
+
+
+class SinkUnavailableError(TransientError):
+    """The destination does not answer."""
+
+    reason = FailureReason.SINK_UNAVAILABLE
+
+
+class UnavailableError(TransientError):
+    """A part of Pressline itself is away. It is not the record's fault, so it uses up no attempt."""
+
+    reason = FailureReason.STORE_UNAVAILABLE
+
+
+class StoreUnavailableError(UnavailableError):
+    """PostgreSQL does not answer."""
+
+
+class ClaimedElsewhereError(UnavailableError):
+    """Another live worker is at this very call or page; its result will be found there."""
+
+
+class PermanentError(ProcessingError):
+    """The same input fails the same way."""
+
+
+class InvalidRecordError(PermanentError):
+    """The record is not the message that its topic carries."""
+
+    reason = FailureReason.INVALID_MESSAGE
+
+
+class EventTooLargeError(PermanentError):
+    """The next event would be larger than a topic takes."""
+
+    reason = FailureReason.EVENT_TOO_LARGE
+
+
+class UnknownRecipeError(PermanentError):
+    """No such recipe, or no such version."""
+
+    reason = FailureReason.UNKNOWN_RECIPE
+
+
+class InvalidRecipeError(PermanentError):
+    """The recipe itself is wrong."""
+
+    reason = FailureReason.INVALID_RECIPE
+
+
+class InvalidInputsError(PermanentError):
+    """The inputs do not fit the recipe's schema."""
+
+    reason = FailureReason.INVALID_INPUTS
+
+
+class InvalidOutputError(PermanentError):
+    """The model's answer stayed invalid after its repair round."""
+
+    reason = FailureReason.INVALID_OUTPUT
+
+
+class BudgetExceededError(PermanentError):
+    """The task's budget does not cover the next call at its worst case."""
+
+    reason = FailureReason.BUDGET_EXCEEDED
+
+
+class UnpricedModelError(PermanentError):
+    """The model has no known price; a call of unknown cost is never made."""
+
+    reason = FailureReason.UNPRICED_MODEL
+
+
+class ProviderRefusedError(PermanentError):
+    """The model refused, or the provider's safety system blocked the answer."""
+
+    reason = FailureReason.PROVIDER_REFUSED
+
+
+class ProviderRejectedError(PermanentError):
+    """The provider will not take this request: malformed, unauthorised, unknown model."""
+
+    reason = FailureReason.PROVIDER_REJECTED
+
+
+class ProviderQuotaError(PermanentError):
+    """The account has no credit left; asking again changes nothing."""
+
+    reason = FailureReason.PROVIDER_QUOTA
+
+
+class SinkRejectedError(PermanentError):
+    """The destination will never take this page as it is."""
+
+    reason = FailureReason.SINK_REJECTED

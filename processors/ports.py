@@ -1,0 +1,333 @@
+"""Everything impure that a stage or the gateway may ask for, as protocols, and what passes through them.
+
+Each port has one real implementation, in `streams`, and one fake, in `tests`; a contract test runs on both.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Literal, Protocol
+
+from pydantic import JsonValue
+
+from processors.recipe import CompiledRecipe
+from schemas.base import Outcome, Tier
+from schemas.events import Document
+from schemas.task import Task
+from schemas.usage import Usage, UsageRecorded
+
+
+class Clock(Protocol):
+    """The time of day."""
+
+    def now(self) -> datetime:
+        """Return the present time (aware, UTC)."""
+
+
+class RecipeBook(Protocol):
+    """Recipes by name and version."""
+
+    async def get(self, ref: str) -> CompiledRecipe:
+        """Return the recipe that `ref` (`name` or `name@version`) names.
+
+        Raises:
+            UnknownRecipeError: no such name, or no such version.
+            StoreUnavailableError: an older version is asked for and the store is away.
+        """
+
+
+class ModelCatalogue(Protocol):
+    """Which models there are."""
+
+    def model_for(self, tier: Tier) -> str:
+        """Return the model of that tier, or of the next larger tier that has one, or else the largest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChatMessage:
+    """One message of a prompt."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One step's question to a model.
+
+    Attributes:
+        task: the task that pays.
+        recipe: `name@version`.
+        revision: identity of the work.
+        step: path of the step in the run, such as `write` or `write/repair-1`.
+        model: model name in the catalogue.
+        messages: the prompt.
+        schema_name: name of the answer's schema.
+        schema: JSON Schema of the answer.
+        output_tokens_max: most tokens that the answer may have.
+        temperature: sampling temperature, or None for the model's own.
+        budget_usd: most that this call may cost, or None.
+    """
+
+    task: Task
+    recipe: str
+    revision: str
+    step: str
+    model: str
+    messages: tuple[ChatMessage, ...]
+    schema_name: str
+    schema: Mapping[str, JsonValue]
+    output_tokens_max: int
+    temperature: float | None = None
+    budget_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAnswer:
+    """What a model said, and what it took.
+
+    Attributes:
+        text: the answer's text, as yet unchecked.
+        finish_reason: `stop` or `length`.
+        recorded: the call as the usage topic carries it.
+    """
+
+    text: str
+    finish_reason: Literal["stop", "length"]
+    recorded: UsageRecorded
+
+
+class ModelGateway(Protocol):
+    """Messaging Gateway to the models."""
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Return the model's answer: from the journal if it was bought before, else by one call.
+
+        Raises:
+            TransientError, PermanentError: as `processors/errors.py` draws them.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallKey:
+    """Which call: a revision's step. Attempts are counted below it."""
+
+    revision: str
+    step: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallIntent:
+    """A call that is about to be made, as the ledger books it.
+
+    Attributes:
+        key: which call.
+        task: who pays.
+        recipe: `name@version`.
+        provider: name in the catalogue.
+        model: model name.
+        simulated: whether the simulated provider answers.
+        cost_max_usd: worst case; what is booked while the outcome is unknown.
+    """
+
+    key: CallKey
+    task: Task
+    recipe: str
+    provider: str
+    model: str
+    simulated: bool
+    cost_max_usd: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """The intent is durable and ours: make the call.
+
+    Attributes:
+        attempt: number of the attempt, from 1.
+    """
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournaledAnswer:
+    """An answer that was paid for.
+
+    Attributes:
+        attempt: the attempt that it answered.
+        text: the model's text.
+        finish_reason: `stop` or `length`.
+        provider: who answered.
+        model: model that was asked.
+        simulated: whether the simulated provider answered.
+        usage: tokens.
+        usage_estimated: whether they are our own count.
+        cost_usd: price.
+        submission_id: the submission that paid.
+        latency_s: seconds from request to whole answer.
+        answered_at: when it became durable.
+    """
+
+    attempt: int
+    text: str
+    finish_reason: Literal["stop", "length"]
+    provider: str
+    model: str
+    simulated: bool
+    usage: Usage
+    usage_estimated: bool
+    cost_usd: Decimal
+    submission_id: str
+    latency_s: float
+    answered_at: datetime
+
+
+class CallJournal(Protocol):
+    """The paid-call journal and ledger: an answer is durable before its record may count as done."""
+
+    async def find(self, key: CallKey) -> JournaledAnswer | None:
+        """Return the answer of that call if one was received; wait while a live worker is at it.
+
+        Raises:
+            ClaimedElsewhereError: a live worker has been at it for longer than the wait's bound.
+            StoreUnavailableError: the store is away.
+        """
+
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+        """Make the intent durable, unless the answer is there already; wait while a live worker is at it.
+
+        An open intent of a dead worker is booked as `unknown` at its worst case, and a new attempt opened.
+
+        Raises:
+            ClaimedElsewhereError, StoreUnavailableError: as `find`.
+        """
+
+    async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
+        """Make the answer durable.
+
+        Raises:
+            StoreUnavailableError: the store is away; the intent stays open and the caller tries again.
+        """
+
+    async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
+        """Close the intent without an answer. `billed`: maybe paid for, so the worst case stays booked.
+
+        Raises:
+            StoreUnavailableError: the store is away.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PageVersion:
+    """One version of one page.
+
+    Attributes:
+        task: whose page it is.
+        revision: identity of the work; the sink's idempotency key.
+        document: the page.
+        content_hash: sha256 of its content, 64 hex digits.
+    """
+
+    task: Task
+    revision: str
+    document: Document
+    content_hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """This submission's outcome is already decided; say the same again."""
+
+    outcome: Outcome
+    url: str | None
+    content_hash: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """The page is ours to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlugTaken:
+    """Another task of the site has that slug.
+
+    Attributes:
+        owner: its task id.
+    """
+
+    owner: str
+
+
+class PublicationRegistry(Protocol):
+    """What is published where. It is written around the sink call, so that one revision has one effect."""
+
+    async def claim(self, page: PageVersion) -> Recorded | Claimed | SlugTaken:
+        """Claim the page for writing, or say why not to write it.
+
+        An already decided submission gets its recorded outcome. The same content that is published now gets
+        (and records) `unchanged`. A claim of a dead worker is taken over; a live one is waited for.
+
+        Raises:
+            ClaimedElsewhereError, StoreUnavailableError.
+        """
+
+    async def complete(self, page: PageVersion, url: str) -> None:
+        """Record that the page is published, and the submission's outcome with it.
+
+        Raises:
+            StoreUnavailableError.
+        """
+
+
+class PageIndex(Protocol):
+    """Slugs and titles of a site, to find duplicates over the whole corpus."""
+
+    async def reserve(self, task: Task, slug: str, title: str) -> Mapping[str, str]:
+        """Reserve slug and title for the task; the first that reserves one keeps it.
+
+        Returns:
+            For each of `slug` and `title` that another task holds: that task's id. Empty: both are ours.
+
+        Raises:
+            StoreUnavailableError.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedPage:
+    """What a sink did.
+
+    Attributes:
+        url: where the page is.
+        effect: False when the sink found this very content in place and wrote nothing.
+    """
+
+    url: str
+    effect: bool
+
+
+class Sink(Protocol):
+    """A destination of pages."""
+
+    async def publish(self, page: PageVersion) -> PublishedPage:
+        """Put the page in place, whole or not at all; the same revision again changes nothing.
+
+        Raises:
+            SinkUnavailableError, SinkRejectedError.
+        """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ports:
+    """All ports of the four stages."""
+
+    clock: Clock
+    recipes: RecipeBook
+    catalogue: ModelCatalogue
+    model: ModelGateway
+    pages: PageIndex
+    publications: PublicationRegistry
+    sinks: Mapping[str, Sink] = field(default_factory=dict)

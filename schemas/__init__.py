@@ -1,0 +1,1 @@
+"""Messages: what every topic carries, as frozen pydantic models and their codec."""

@@ -1,0 +1,98 @@
+"""Bytes to message and back, with a limit on everything that a sender controls."""
+
+from typing import TypeVar
+
+import jiter
+import orjson
+from pydantic import BaseModel, ValidationError
+
+EVENT_BYTES_MAX = 1_048_576
+DEPTH_MAX = 64
+ERRORS_SHOWN_MAX = 5
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class InvalidMessageError(ValueError):
+    """The bytes are not a message of the expected type. Its text never quotes the content."""
+
+
+def encode(message: BaseModel) -> bytes:
+    """Return the message as compact JSON in UTF-8.
+
+    Raises:
+        InvalidMessageError: the message is larger than EVENT_BYTES_MAX.
+    """
+    value = message.model_dump_json().encode()
+    if len(value) > EVENT_BYTES_MAX:
+        raise InvalidMessageError(
+            f"{type(message).__name__} has {len(value)} bytes, at most {EVENT_BYTES_MAX} are allowed"
+        )
+    return value
+
+
+def decode(value: bytes | None, expected: type[M]) -> M:
+    """Return the message that `value` holds.
+
+    Args:
+        value: JSON in UTF-8, at most EVENT_BYTES_MAX bytes, at most DEPTH_MAX levels deep, without duplicate
+            keys, NaN or infinities; None for a tombstone.
+        expected: the type that the topic carries.
+
+    Raises:
+        InvalidMessageError: any of that does not hold, or a field is missing, unknown or of another type.
+    """
+    if value is None:
+        raise InvalidMessageError(f"the value is null, expected {expected.__name__}")
+    check_json(value)
+    try:
+        return expected.model_validate_json(value)
+    except ValidationError as error:
+        raise InvalidMessageError(f"not a {expected.__name__}: {_summary(error)}") from None
+
+
+def check_json(value: bytes) -> None:
+    """Check the limits that hold for every JSON value, whatever its type.
+
+    Raises:
+        InvalidMessageError: too large, too deep, not JSON, a duplicate key, NaN or an infinity.
+    """
+    if len(value) > EVENT_BYTES_MAX:
+        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {EVENT_BYTES_MAX} are allowed")
+    try:
+        # jiter refuses what orjson and pydantic read silently: the last of two equal keys wins there.
+        parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:
+        raise InvalidMessageError(f"the value is not JSON: {str(error)[:200]}") from None
+    if _deeper_than(parsed, DEPTH_MAX):
+        raise InvalidMessageError(f"the value is nested deeper than {DEPTH_MAX} levels")
+
+
+def canonical(value: object) -> bytes:
+    """Return `value` as JSON with sorted keys: equal values have equal bytes."""
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def _deeper_than(value: object, levels: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(levels):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return False
+    return True
+
+
+def _children(node: object) -> list[object]:
+    if isinstance(node, dict):
+        return [child for child in node.values() if isinstance(child, dict | list)]
+    if isinstance(node, list):
+        return [child for child in node if isinstance(child, dict | list)]
+    return []
+
+
+def _summary(error: ValidationError) -> str:
+    """Where and what, without the offending input: it may be a prompt or a secret."""
+    errors = error.errors(include_input=False, include_url=False, include_context=False)
+    shown = [f"{'.'.join(map(str, e['loc'])) or 'value'}: {e['msg']}" for e in errors[:ERRORS_SHOWN_MAX]]
+    more = len(errors) - len(shown)
+    return "; ".join(shown) + (f"; and {more} more" if more > 0 else "")

@@ -1,0 +1,116 @@
+"""Record headers: CloudEvents 1.0 binary mode, and W3C trace context.
+
+Source: https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/kafka-protocol-binding.md,
+https://www.w3.org/TR/trace-context/#traceparent-header
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.codec import InvalidMessageError
+
+HEADERS_MAX = 64
+HEADER_BYTES_MAX = 4096
+CONTENT_TYPE = "application/json"
+TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+
+RawHeaders = Iterable[tuple[str, bytes | None]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventHeaders:
+    """The context of one event.
+
+    Attributes:
+        id: identity of the event; a retransmission has the same one.
+        type: reverse-dotted event type, such as `pressline.task.submitted.v1`.
+        source: URI reference of who made it.
+        time: when it was made (aware), or None when the sender left it out.
+        subject: what it is about: the task id.
+        traceparent: W3C trace context, or None when there is none or it is malformed.
+    """
+
+    id: str
+    type: str
+    source: str
+    time: datetime | None
+    subject: str
+    traceparent: str | None = None
+
+    def to_record(self) -> list[tuple[str, bytes]]:
+        """Return the headers as Kafka carries them: UTF-8 text."""
+        pairs = [
+            ("ce_specversion", "1.0"),
+            ("ce_id", self.id),
+            ("ce_type", self.type),
+            ("ce_source", self.source),
+            ("ce_subject", self.subject),
+            ("content-type", CONTENT_TYPE),
+        ]
+        if self.time is not None:
+            pairs.append(("ce_time", self.time.isoformat()))
+        if self.traceparent is not None:
+            pairs.append(("traceparent", self.traceparent))
+        return [(name, value.encode()) for name, value in pairs]
+
+
+def text_headers(raw: RawHeaders) -> dict[str, str]:
+    """Return the headers as text; of a repeated name the last wins, undecodable bytes are replaced."""
+    return {name: (value or b"").decode("utf-8", "replace") for name, value in raw}
+
+
+def parse(raw: RawHeaders, expected_type: str) -> EventHeaders:
+    """Return the event's context.
+
+    Args:
+        raw: the record's headers.
+        expected_type: the `ce_type` that the topic carries.
+
+    Raises:
+        InvalidMessageError: a required attribute is missing, too long or of another type or version.
+    """
+    pairs = list(raw)
+    if len(pairs) > HEADERS_MAX or any(len(value or b"") > HEADER_BYTES_MAX for _, value in pairs):
+        raise InvalidMessageError(f"more than {HEADERS_MAX} headers, or one over {HEADER_BYTES_MAX} bytes")
+    headers = text_headers(pairs)
+    missing = [n for n in ("ce_specversion", "ce_id", "ce_type", "ce_source") if not headers.get(n)]
+    if missing:
+        raise InvalidMessageError(f"CloudEvents header {', '.join(missing)} is missing")
+    _expect(headers, "ce_specversion", "1.0")
+    _expect(headers, "ce_type", expected_type)
+    if not headers.get("content-type", CONTENT_TYPE).startswith(CONTENT_TYPE):
+        _expect(headers, "content-type", CONTENT_TYPE)
+    return EventHeaders(
+        id=headers["ce_id"],
+        type=headers["ce_type"],
+        source=headers["ce_source"],
+        time=_time(headers),
+        subject=headers.get("ce_subject", ""),
+        traceparent=trace_context(headers),
+    )
+
+
+def trace_context(headers: Mapping[str, str]) -> str | None:
+    """Return the `traceparent` if it is well-formed; a malformed one is dropped, as the standard asks."""
+    value = headers.get("traceparent", "")
+    return value if TRACEPARENT.match(value) else None
+
+
+def _expect(headers: Mapping[str, str], name: str, value: str) -> None:
+    if headers[name] != value:
+        raise InvalidMessageError(f"header {name} is {headers[name][:100]!r}, expected {value!r}")
+
+
+def _time(headers: Mapping[str, str]) -> datetime | None:
+    text = headers.get("ce_time")
+    if not text:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise InvalidMessageError(f"header ce_time is {text[:50]!r}, expected an RFC 3339 time") from None
+    if time.tzinfo is None:
+        raise InvalidMessageError(f"header ce_time is {text[:50]!r}, expected a time with an offset")
+    return time

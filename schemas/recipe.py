@@ -1,0 +1,111 @@
+"""The recipe: what `recipe.yaml` holds."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue, StringConstraints, model_validator
+
+from schemas.base import Identifier, Message, Ratio, Risk, Severity, Tier
+
+STEPS_MAX = 20
+CHECKS_MAX = 50
+
+Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", max_length=60)]
+"""A name: lower-case words joined by hyphens, at most 60 characters."""
+
+StepName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,59}$")]
+"""Name of a step, usable in templates: lower-case letters, digits, underscores."""
+
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
+"""Name of a file in the recipe's own folder; no path leads out of it."""
+
+Template = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
+"""A Jinja2 template. It sees the task's inputs by name and each finished step as `steps.<name>`."""
+
+
+class Step(Message):
+    """One model call whose answer is a JSON object."""
+
+    name: StepName
+    prompt: FileName = Field(description="Template of the user message.")
+    system: FileName | None = Field(None, description="Template of the system message.")
+    output: FileName = Field(description="JSON Schema of the answer: an object.")
+    output_tokens_max: int = Field(2000, ge=1, le=100_000, description="Most tokens the answer may have.")
+    temperature: float | None = Field(
+        None, ge=0, le=2, description="Sampling temperature; None: the model's own."
+    )
+    tier: Tier | None = Field(None, description="Always this tier, whatever the difficulty.")
+
+
+class ModelPolicy(Message):
+    """How difficult a task is, and which tier is good enough for that."""
+
+    difficulty_base: Ratio = Field(0.2, description="Difficulty of the easiest task.")
+    difficulty_per_1000_chars: Ratio = Field(0.1, description="Added for each 1,000 characters of inputs.")
+    difficulty_per_missing_input: Ratio = Field(
+        0.05, description="Added for each optional input that is absent or empty: less to lean on."
+    )
+    small_up_to: Ratio = Field(0.5, description="Up to this difficulty the small tier is good enough.")
+    mid_up_to: Ratio = Field(0.8, description="Up to this difficulty the mid tier is; above it, frontier.")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "ModelPolicy":
+        if self.small_up_to > self.mid_up_to:
+            raise ValueError(
+                f"small_up_to is {self.small_up_to}, expected at most mid_up_to ({self.mid_up_to})"
+            )
+        return self
+
+
+class Page(Message):
+    """How the steps' answers become the page. Each field is a template."""
+
+    slug: Template = Field(description="Address; what it renders to is turned into a slug.")
+    title: Template
+    description: Template | None = None
+    body: FileName = Field(description="Template file of the page's Markdown.")
+    data: dict[str, Template] = Field(default_factory=dict, description="More front matter, a template each.")
+
+
+class CheckRule(Message):
+    """One check and its settings."""
+
+    check: Name = Field(description="Name of the check.")
+    severity: Severity | None = Field(None, description="Overrides the check's own severity.")
+    settings: dict[str, JsonValue] = Field(default_factory=dict, description="What the check documents.")
+
+
+class ReviewRule(Message):
+    """Who decides: pass, repair, hold or reject."""
+
+    hold_at_risk: Risk = Field(Risk.HIGH, description="Tasks of this risk or more wait for a person.")
+    hold_below: Ratio = Field(0.6, description="Pages with a lower score wait for a person.")
+    reject_below: Ratio = Field(0.3, description="Pages with a lower score are rejected after repair.")
+    repairs_max: int = Field(1, ge=0, le=5, description="How often a page with errors is made again.")
+
+
+class Recipe(Message):
+    """A recipe's whole configuration."""
+
+    name: Name = Field(description="Name; equal to the folder's.")
+    description: str = Field("", max_length=500)
+    key: Template = Field(description="Identity of a row: the same key next month is the same page.")
+    inputs: FileName = Field(description="JSON Schema of the inputs: an object.")
+    site: Identifier = Field("default", description="Site that loads publish to.")
+    risk: Risk = Field(Risk.LOW, description="Least risk of every task of this recipe.")
+    model: ModelPolicy = ModelPolicy()
+    steps: tuple[Step, ...] = Field(min_length=1, max_length=STEPS_MAX, description="The chain, in order.")
+    page: Page
+    checks: tuple[CheckRule, ...] = Field((), max_length=CHECKS_MAX)
+    review: ReviewRule = ReviewRule()
+    sink: Literal["files"] = Field("files", description="Where pages go.")
+
+    @model_validator(mode="after")
+    def _unique_steps(self) -> "Recipe":
+        names = [step.name for step in self.steps]
+        if len(set(names)) < len(names):
+            raise ValueError(f"step names are {names!r}, expected each once")
+        return self
+
+
+RecipeRef = Identifier
+"""`name`, or `name@version` where version is 12 hex digits over the folder's content."""
