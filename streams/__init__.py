@@ -1,0 +1,1 @@
+"""Wiring and running: Kafka, PostgreSQL, the Faust shell, the command line."""

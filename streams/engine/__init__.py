@@ -1,0 +1,1 @@
+"""The stage engine: exact, bounded consumption of Kafka for slow calls."""

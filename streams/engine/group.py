@@ -1,0 +1,203 @@
+"""Membership of a consumer group: assignments, polling, commits. Only this file knows aiokafka's consumer."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
+
+from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
+from streams.engine.records import InRecord, Partition
+
+POLL_RECORDS_MAX = 500
+MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
+"""Not polling is back-pressure here, not death: heartbeats come from the same event loop as the work."""
+HEARTBEAT_S_MAX = 1.0
+COMMIT_S_MAX = 10.0
+ASSIGN_ATTEMPTS_MAX = 20
+ASSIGN_BACKOFF_S = 0.25
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupSettings:
+    """How to join.
+
+    Attributes:
+        brokers: bootstrap servers, `host:port` joined by commas.
+        group: consumer group.
+        client_id: name in the broker's logs.
+        topics: topics to consume.
+        session_timeout_s: seconds without heartbeat until the group gives our partitions away.
+    """
+
+    brokers: str
+    group: str
+    client_id: str
+    topics: tuple[str, ...]
+    session_timeout_s: float = 10.0
+
+
+class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types for it
+    """One member of a consumer group, and the partitions that it holds.
+
+    Args:
+        settings: how to join.
+        on_share: told after each assignment which share of the topics' partitions is ours (0 to 1).
+        on_broken: told when an assignment cannot be taken over; the worker must restart.
+    """
+
+    def __init__(
+        self,
+        settings: GroupSettings,
+        on_share: Callable[[float], None],
+        on_broken: Callable[[BaseException], object],
+    ) -> None:
+        self.partitions = HeldPartitions()
+        self.last_poll_s = time.monotonic()
+        self.commit_error: str | None = None
+        self._settings = settings
+        self._on_share = on_share
+        self._on_broken = on_broken
+        self._commit_lock = asyncio.Lock()
+        self._consumer: Any = None
+
+    async def start(self) -> None:
+        """Connect and join."""
+        settings = self._settings
+        self._consumer = AIOKafkaConsumer(
+            bootstrap_servers=settings.brokers,
+            group_id=settings.group,
+            client_id=settings.client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            partition_assignment_strategy=(StickyPartitionAssignor,),
+            session_timeout_ms=int(settings.session_timeout_s * 1000),
+            heartbeat_interval_ms=int(min(HEARTBEAT_S_MAX, settings.session_timeout_s / 3) * 1000),
+            max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+            max_poll_records=POLL_RECORDS_MAX,
+        )
+        self._consumer.subscribe(topics=list(settings.topics), listener=self)
+        await self._consumer.start()
+
+    async def stop(self) -> None:
+        """Leave the group and disconnect."""
+        if self._consumer is not None:
+            await self._consumer.stop()
+
+    async def poll(self, wait_s: float, most: int) -> list[InRecord]:
+        """Return at most `most` records of held partitions; an empty list after `wait_s` seconds.
+
+        Raises:
+            KafkaError: the broker refused.
+        """
+        batches = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=most)
+        self.last_poll_s = time.monotonic()
+        return [
+            InRecord(
+                topic=r.topic,
+                partition=r.partition,
+                offset=r.offset,
+                key=r.key,
+                value=r.value,
+                headers=tuple(r.headers),
+            )
+            for records in batches.values()
+            for r in records
+        ]
+
+    def throttle(self) -> None:
+        """Pause partitions whose window is full, resume those whose window has room again."""
+        for partition, held in self.partitions.items():
+            if held.paused != held.window.full:
+                held.paused = held.window.full
+                change = self._consumer.pause if held.paused else self._consumer.resume
+                change(TopicPartition(*partition))
+
+    async def commit(self) -> None:
+        """Commit the progress of the partitions that are held now and moved since their last commit."""
+        await self._commit(self.partitions.items())
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        """Suspend every partition and commit at once; calls in flight run on."""
+        del revoked  # the eager protocol takes all
+        await self._commit(self.partitions.revoke().items())
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        """Take the new assignment over; aiokafka swallows errors here, so they are passed on by hand."""
+        try:
+            await self._assign(sorted(assigned))
+        except Exception as error:
+            log.exception("%s: the assignment could not be taken over", self._settings.group)
+            self._on_broken(error)
+
+    async def _assign(self, assigned: Sequence[TopicPartition]) -> None:
+        states = await self._states(assigned)
+        self.partitions.assign(states, self._consumer._coordinator.generation)  # noqa: SLF001 - no public way
+        for partition, held in self.partitions.items():
+            held.paused = False
+            self._consumer.seek(TopicPartition(*partition), held.window.next_offset)
+        share = len(assigned) / max(1, self._partitions_in_all())
+        log.info("%s: %d partitions assigned, share %.3f", self._settings.group, len(assigned), share)
+        self._on_share(share)
+
+    def _partitions_in_all(self) -> int:
+        return sum(len(self._consumer.partitions_for_topic(t) or ()) for t in self._settings.topics)
+
+    async def _states(self, assigned: Sequence[TopicPartition]) -> Mapping[Partition, Committed]:
+        for attempt in range(ASSIGN_ATTEMPTS_MAX):
+            try:
+                return await self._fetch_states(assigned)
+            except KafkaError as error:
+                if attempt + 1 == ASSIGN_ATTEMPTS_MAX:
+                    raise
+                log.warning("%s: reading committed offsets failed, again: %r", self._settings.group, error)
+                await asyncio.sleep(ASSIGN_BACKOFF_S)
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    async def _fetch_states(self, assigned: Sequence[TopicPartition]) -> Mapping[Partition, Committed]:
+        if not assigned:
+            return {}
+        # The public committed() drops the metadata, which is what is wanted here.
+        commits = await self._consumer._coordinator.fetch_committed_offsets(list(assigned))  # noqa: SLF001
+        beginnings = await self._consumer.beginning_offsets(list(assigned))
+        ends = await self._consumer.end_offsets(list(assigned))
+        states = {}
+        for tp in assigned:
+            commit = commits.get(tp)
+            known = commit is not None and commit.offset >= 0
+            states[Partition(tp.topic, tp.partition)] = Committed(
+                offset=commit.offset if known else None,
+                metadata=commit.metadata if known else "",
+                beginning=beginnings[tp],
+                end=ends[tp],
+            )
+        return states
+
+    async def _commit(self, partitions: Iterable[tuple[Partition, HeldPartition]]) -> None:
+        async with self._commit_lock:
+            moved = [(p, held, held.progress()) for p, held in partitions if held.dirty and not held.lost]
+            if not moved:
+                return
+            offsets = {TopicPartition(*p): OffsetAndMetadata(*progress) for p, _, progress in moved}
+            for _, held, _ in moved:
+                held.dirty = False
+            try:
+                await asyncio.wait_for(self._consumer.commit(offsets), COMMIT_S_MAX)
+            except (KafkaError, TimeoutError) as error:
+                self.commit_error = repr(error)
+                log.warning("%s: commit failed, will be tried again: %r", self._settings.group, error)
+                for _, held, _ in moved:
+                    held.dirty = True
+            else:
+                self.commit_error = None
+                for _, held, progress in moved:
+                    held.committed = progress

@@ -1,0 +1,107 @@
+"""Sending: a record counts as sent when the broker has acknowledged it."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+
+from processors.errors import EventTooLargeError
+from streams.engine.records import OutRecord
+
+REQUEST_BYTES_MAX = 6 * 1_048_576
+REQUEST_S_MAX = 30.0
+BATCH_BYTES = 65_536
+BACKOFF_S = 0.2
+BACKOFF_S_MAX = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class RecordProducer:
+    """One idempotent producer with acks=all.
+
+    Args:
+        brokers: bootstrap servers, `host:port` joined by commas.
+        client_id: name in the broker's logs.
+    """
+
+    def __init__(self, brokers: str, client_id: str) -> None:
+        self._brokers = brokers
+        self._client_id = client_id
+        self._producer: AIOKafkaProducer | None = None
+
+    async def start(self) -> None:
+        """Connect."""
+        self._producer = AIOKafkaProducer(
+            bootstrap_servers=self._brokers,
+            client_id=self._client_id,
+            acks="all",
+            enable_idempotence=True,
+            max_request_size=REQUEST_BYTES_MAX,
+            max_batch_size=BATCH_BYTES,
+            request_timeout_ms=int(REQUEST_S_MAX * 1000),
+        )
+        await self._producer.start()
+
+    async def stop(self) -> None:
+        """Flush what is queued and disconnect."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    async def send(self, records: Sequence[OutRecord]) -> None:
+        """Send and wait until the broker has acknowledged every record.
+
+        Raises:
+            EventTooLargeError: a record is larger than its topic takes.
+            KafkaError: the broker did not take one; some of the others may be sent.
+        """
+        if self._producer is None:
+            raise RuntimeError("RecordProducer.send before start")
+        try:
+            # The inner await only queues; the future that it returns is the broker's acknowledgement.
+            queued = [await self._queue(self._producer, record) for record in records]
+            await asyncio.gather(*queued)
+        except (MessageSizeTooLargeError, RecordTooLargeError) as error:
+            sizes = [len(record.value or b"") for record in records]
+            raise EventTooLargeError(f"values of {sizes} bytes are larger than the topic takes") from error
+
+    async def _queue(self, producer: AIOKafkaProducer, record: OutRecord) -> "asyncio.Future[object]":
+        queued: asyncio.Future[object] = await producer.send(
+            record.topic,
+            value=record.value,
+            key=record.key,
+            partition=record.partition,
+            headers=list(record.headers),
+        )
+        return queued
+
+
+async def send_until(producer: RecordProducer, records: Sequence[OutRecord], closing: asyncio.Event) -> bool:
+    """Send, again and again while the broker is away.
+
+    Bounded by `closing`, which is set when the partition is lost or the worker stops: a record whose results
+    cannot be sent stays unfinished and is never dropped.
+
+    Returns:
+        Whether everything was acknowledged.
+
+    Raises:
+        EventTooLargeError: a record is larger than its topic takes.
+    """
+    delay_s = BACKOFF_S
+    while True:
+        try:
+            await producer.send(records)
+        except KafkaError as error:
+            log.warning("sending to %s failed, trying again: %r", {r.topic for r in records}, error)
+        else:
+            return True
+        try:
+            await asyncio.wait_for(closing.wait(), random.uniform(0.5, 1.0) * delay_s)  # noqa: S311 - jitter
+        except TimeoutError:
+            delay_s = min(BACKOFF_S_MAX, delay_s * 2)
+        else:
+            return False

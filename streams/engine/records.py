@@ -1,0 +1,122 @@
+"""What the engine takes in and sends out, and the two things that it asks of a stage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from processors.disposition import GiveUp
+from schemas.usage import UsageRecorded
+
+
+class Partition(NamedTuple):
+    """A topic's partition; equal to aiokafka's TopicPartition as a tuple."""
+
+    topic: str
+    partition: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InRecord:
+    """A consumed record.
+
+    Attributes:
+        topic: where it came from.
+        partition: which partition.
+        offset: its offset.
+        key: key bytes, or None.
+        value: value bytes, or None for a tombstone.
+        headers: name and bytes, in order; names may repeat.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def size(self) -> int:
+        """Bytes of key and value: what the record holds in memory while in flight."""
+        return len(self.key or b"") + len(self.value or b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutRecord:
+    """A record to send.
+
+    Attributes:
+        topic: where it goes.
+        key: key bytes, or None.
+        value: value bytes, or None for a tombstone.
+        headers: name and bytes, in order.
+        partition: which partition, or None to let the key decide.
+    """
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+    partition: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Attempts:
+    """What one delivery of a record has been through; changes as it goes on.
+
+    Attributes:
+        counted: failed attempts that count.
+        unavailable: failures for want of Pressline's own parts.
+        first_failure: when the first failure was, or None.
+        first_failure_s: the same in monotonic seconds: waits are not measured by a clock that can be set.
+    """
+
+    counted: int = 0
+    unavailable: int = 0
+    first_failure: datetime | None = None
+    first_failure_s: float = 0.0
+
+
+class Delivery(Protocol):
+    """The engine's side of one record in processing."""
+
+    @property
+    def lost(self) -> bool:
+        """Whether the partition went to another worker: nothing more may be started for the record."""
+
+    @property
+    def paid(self) -> dict[str, UsageRecorded]:
+        """Model calls of all attempts of this delivery, by call id: one asked again stands once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a record is given up.
+
+    Attributes:
+        error: what was raised.
+        disposition: the decision.
+        attempts: what the record has been through.
+        at: when it was given up.
+    """
+
+    error: Exception
+    disposition: GiveUp
+    attempts: Attempts = field(default_factory=Attempts)
+    at: datetime
+
+
+class RecordHandler(Protocol):
+    """What a stage consumer asks of a stage."""
+
+    async def handle(self, record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
+        """Return everything that the record leads to.
+
+        Raises:
+            ProcessingError: decided on by `processors.disposition.decide`.
+            AbandonedError: `delivery.lost` became true; the record is dropped here.
+        """
+
+    def give_up(self, record: InRecord, failure: Failure, delivery: Delivery) -> Sequence[OutRecord]:
+        """Return the dead letter, and whatever else the end of the record leads to."""

@@ -1,0 +1,130 @@
+"""Metrics: every name, its kind, unit and meaning, and what to do about it."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from schemas.base import Outcome, Stage
+from schemas.failures import FailureReason
+from schemas.usage import UsageRecorded
+from streams.engine.consumer import ConsumerHealth
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+STAGE_SECONDS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
+
+MetricName = Literal[
+    "pressline_stage_duration_seconds",  # histogram: one attempt of a stage; p99 up -> look at the provider
+    "pressline_tasks_finished_total",  # counter: terminal events; rejected or dead_lettered up -> look there
+    "pressline_dead_letters_total",  # counter: by reason; any rise -> `pressline dead-letters list`
+    "pressline_model_calls_total",  # counter: paid calls
+    "pressline_model_tokens_total",  # counter: their tokens by direction
+    "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
+    "pressline_partitions_assigned",  # gauge: 0 for long -> fewer workers or more partitions
+    "pressline_in_flight_records",  # gauge: taken and unfinished, by what they wait for
+    "pressline_oldest_in_flight_seconds",  # gauge: age of the oldest unfinished record; up: stuck
+    "pressline_last_poll_age_seconds",  # gauge: seconds since the last poll; up: stalled
+    "pressline_commit_failing",  # gauge: 1 while commits fail -> broker or group trouble
+    "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
+]
+
+
+class Telemetry:
+    """The worker's metrics, in a registry of their own.
+
+    Args:
+        registry: where they are registered.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._duration = _histogram("pressline_stage_duration_seconds", "One attempt of a stage.", registry)
+        self._finished = _counter(
+            "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
+        )
+        self._dead = _counter("pressline_dead_letters_total", "Dead letters.", ("stage", "reason"), registry)
+        labels = ("provider", "model", "simulated")
+        self._calls = _counter("pressline_model_calls_total", "Paid model calls.", labels, registry)
+        self._cost = _counter(
+            "pressline_model_cost_usd_total", "Their price in US dollars.", labels, registry
+        )
+        self._tokens = _counter(
+            "pressline_model_tokens_total", "Their tokens.", (*labels, "direction"), registry
+        )
+
+    @contextmanager
+    def stage_duration(self, stage: Stage) -> Iterator[None]:
+        """Observe how long the body takes."""
+        started_s = time.perf_counter()
+        try:
+            yield
+        finally:
+            self._duration.labels(stage).observe(time.perf_counter() - started_s)
+
+    def finished(self, stage: Stage, outcome: Outcome) -> None:
+        """Count a terminal event."""
+        self._finished.labels(stage, outcome).inc()
+
+    def dead_lettered(self, stage: Stage, reason: FailureReason) -> None:
+        """Count a dead letter."""
+        self._dead.labels(stage, reason).inc()
+
+    def model_call(self, call: UsageRecorded) -> None:
+        """Count a paid model call."""
+        labels = (call.provider, call.model, str(call.simulated).lower())
+        self._calls.labels(*labels).inc()
+        self._cost.labels(*labels).inc(float(call.cost_usd))
+        self._tokens.labels(*labels, "input").inc(call.usage.input)
+        self._tokens.labels(*labels, "output").inc(call.usage.output)
+
+    def watch_consumers(self, health: Callable[[], Iterable[tuple[str, ConsumerHealth]]]) -> None:
+        """Report what `health` says of each stage consumer at every scrape."""
+        self.registry.register(_ConsumerCollector(health))
+
+    def watch_limit(self, waiting: Callable[[], int]) -> None:
+        """Report how many calls wait for a provider's limit."""
+        gauge = Gauge(
+            "pressline_limit_waiting_calls", "Calls waiting for a provider's limit.", registry=self.registry
+        )
+        gauge.set_function(waiting)
+
+    def exposition(self) -> bytes:
+        """Return all metrics in Prometheus's text format."""
+        return generate_latest(self.registry)
+
+
+class _ConsumerCollector(Collector):
+    def __init__(self, health: Callable[[], Iterable[tuple[str, ConsumerHealth]]]) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauges from what the consumers say now."""
+        assigned = _family("pressline_partitions_assigned", "Partitions held.")
+        in_flight = _family("pressline_in_flight_records", "Unfinished records.", ("stage", "waits_for"))
+        oldest = _family("pressline_oldest_in_flight_seconds", "Age of the oldest unfinished record.")
+        poll = _family("pressline_last_poll_age_seconds", "Seconds since the last poll.")
+        failing = _family("pressline_commit_failing", "1 while commits fail.")
+        for stage, health in self._health():
+            assigned.add_metric([stage], health.assigned)
+            oldest.add_metric([stage], health.oldest_in_flight_s)
+            poll.add_metric([stage], health.last_poll_age_s)
+            failing.add_metric([stage], float(health.commit_error is not None))
+            for waits_for in ("slot", "stage", "retry", "send"):
+                in_flight.add_metric([stage, waits_for], health.waiting.get(waits_for, 0))
+        yield from (assigned, in_flight, oldest, poll, failing)
+
+
+def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Counter:
+    return Counter(name, text, labels, registry=registry)
+
+
+def _histogram(name: MetricName, text: str, registry: CollectorRegistry) -> Histogram:
+    return Histogram(name, text, ("stage",), registry=registry, buckets=STAGE_SECONDS)
+
+
+def _family(name: MetricName, text: str, labels: tuple[str, ...] = ("stage",)) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, text, labels=labels)

@@ -1,0 +1,110 @@
+"""Every topic: its name, what it carries, how long it keeps it. The README's table is made from here."""
+
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from schemas.base import Lane, Stage
+from schemas.events import (
+    Event,
+    ReviewDecided,
+    ReviewRequested,
+    TaskClassified,
+    TaskFinished,
+    TaskGenerated,
+    TaskSubmitted,
+    TaskValidated,
+)
+from schemas.usage import UsageRecorded
+
+WORK_BYTES_MAX = 4 * 1_048_576
+"""Largest record batch of a work topic. Ours are at most 1 MiB; larger ones are dead-lettered."""
+DEAD_BYTES_MAX = 5 * 1_048_576
+"""A dead letter is the whole record and its headers: it always fits when the record fitted."""
+DAY_MS = 24 * 3600 * 1000
+WORK_RETENTION_MS = 7 * DAY_MS
+DEAD_RETENTION_MS = 30 * DAY_MS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Topic:
+    """A topic's definition.
+
+    Attributes:
+        name: its name; dots and hyphens only.
+        carries: the one type of its values, or None for dead letters, which keep their origin's bytes.
+        retention_ms: how long records are kept.
+        record_bytes_max: largest record batch that it takes.
+        purpose: one line for the reader.
+    """
+
+    name: str
+    carries: type[BaseModel] | None
+    retention_ms: int = WORK_RETENTION_MS
+    record_bytes_max: int = WORK_BYTES_MAX
+    purpose: str
+
+
+NOUNS: dict[type[BaseModel], str] = {
+    TaskSubmitted: "task.submitted",
+    TaskClassified: "task.classified",
+    TaskGenerated: "task.generated",
+    TaskValidated: "task.validated",
+    TaskFinished: "task.finished",
+    ReviewRequested: "review.requested",
+    ReviewDecided: "review.decided",
+    UsageRecorded: "usage.recorded",
+}
+LANED: tuple[type[BaseModel], ...] = (TaskSubmitted, TaskClassified, TaskGenerated, TaskValidated)
+PURPOSES: dict[type[BaseModel], str] = {
+    TaskSubmitted: "tasks from producers and loads; classify takes them",
+    TaskClassified: "tasks with a plan; generate takes them",
+    TaskGenerated: "tasks with a document; validate takes them",
+    TaskValidated: "documents that may be published; publish takes them",
+    TaskFinished: "one terminal event per submission",
+    ReviewRequested: "documents that wait for a person",
+    ReviewDecided: "what persons decided",
+    UsageRecorded: "tokens and cost, one event per model call",
+}
+
+
+def event_type(message: type[BaseModel]) -> str:
+    """Return the CloudEvents type of a message class, such as `pressline.task.submitted.v1`."""
+    return f"pressline.{NOUNS[message]}.v1"
+
+
+def topic_name(message: type[BaseModel], lane: Lane | None = None) -> str:
+    """Return the topic that carries `message`, in `lane` where the topic has lanes."""
+    lane_part = f".{lane}" if lane is not None and message in LANED else ""
+    return f"pressline.{NOUNS[message]}{lane_part}.v1"
+
+
+def topic_of(event: Event) -> str:
+    """Return the topic that an event goes to."""
+    task = event.held.task if isinstance(event, ReviewRequested) else event.task
+    return topic_name(type(event), task.lane)
+
+
+def dead_letter_topic(stage: Stage) -> str:
+    """Return a stage's dead-letter topic."""
+    return f"pressline.{stage}.dead.v1"
+
+
+def all_topics() -> tuple[Topic, ...]:
+    """Return every topic, in pipeline order."""
+    work = [
+        Topic(name=topic_name(message, lane), carries=message, purpose=PURPOSES[message])
+        for message in NOUNS
+        for lane in (Lane if message in LANED else (None,))
+    ]
+    dead = [
+        Topic(
+            name=dead_letter_topic(stage),
+            carries=None,
+            retention_ms=DEAD_RETENTION_MS,
+            record_bytes_max=DEAD_BYTES_MAX,
+            purpose=f"what {stage} gave up on: untouched bytes, the reason in headers",
+        )
+        for stage in Stage
+    ]
+    return (*work, *dead)

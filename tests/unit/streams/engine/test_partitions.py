@@ -1,0 +1,91 @@
+"""Through a rebalance: what comes straight back is kept, everything else is rebuilt."""
+
+from streams.engine import commit_metadata
+from streams.engine.partitions import Committed, HeldPartitions
+from streams.engine.records import Partition
+
+P0, P1 = Partition("t", 0), Partition("t", 1)
+
+
+def fresh(offset=None, metadata="", beginning=0, end=1000):
+    return Committed(offset=offset, metadata=metadata, beginning=beginning, end=end)
+
+
+def test_a_partition_that_comes_straight_back_keeps_its_window():
+    partitions = HeldPartitions()
+    partitions.assign({P0: fresh()}, generation=1)
+    held = partitions.get(P0)
+    held.window.take(0)
+
+    partitions.revoke()
+    partitions.assign({P0: fresh()}, generation=2)
+
+    assert partitions.get(P0) is held
+    assert not held.lost
+
+
+def test_a_partition_that_was_away_for_a_generation_is_rebuilt():
+    partitions = HeldPartitions()
+    partitions.assign({P0: fresh()}, generation=1)
+    held = partitions.get(P0)
+
+    partitions.revoke()
+    partitions.assign({P0: fresh()}, generation=3)
+
+    assert partitions.get(P0) is not held
+    assert held.lost
+    assert held.closing.is_set()
+
+
+def test_a_partition_whose_commit_is_not_ours_is_rebuilt():
+    partitions = HeldPartitions()
+    partitions.assign({P0: fresh(offset=5)}, generation=1)
+    held = partitions.get(P0)
+
+    partitions.revoke()
+    partitions.assign({P0: fresh(offset=9)}, generation=2)
+
+    assert held.lost
+    assert partitions.get(P0).window.next_offset == 9
+
+
+def test_a_partition_that_goes_elsewhere_is_lost():
+    partitions = HeldPartitions()
+    partitions.assign({P0: fresh(), P1: fresh()}, generation=1)
+    gone = partitions.get(P1)
+
+    partitions.revoke()
+    partitions.assign({P0: fresh()}, generation=2)
+
+    assert gone.lost
+    assert partitions.get(P1) is None
+    assert len(partitions) == 1
+
+
+def test_nothing_is_taken_between_revoke_and_assignment():
+    partitions = HeldPartitions()
+    partitions.assign({P0: fresh()}, generation=1)
+
+    suspended = partitions.revoke()
+
+    assert partitions.get(P0) is None
+    assert list(suspended) == [P0]
+
+
+def test_a_rebuilt_window_skips_what_the_metadata_says_is_finished():
+    partitions = HeldPartitions()
+    metadata = commit_metadata.encode(10, {11, 13})
+
+    partitions.assign({P0: fresh(offset=10, metadata=metadata)}, generation=1)
+
+    window = partitions.get(P0).window
+    assert [offset for offset in range(10, 15) if window.take(offset)] == [10, 12, 14]
+
+
+def test_a_committed_offset_outside_of_the_log_starts_at_its_beginning():
+    partitions = HeldPartitions()
+
+    partitions.assign({P0: fresh(offset=500, end=20), P1: fresh(offset=3, beginning=7)}, generation=1)
+
+    assert partitions.get(P0).window.next_offset == 0
+    assert partitions.get(P1).window.next_offset == 7
