@@ -10,6 +10,7 @@
     │   └── UnavailableError            a part of Pressline is away; uses up no attempt
     │       ├── StoreUnavailableError   PostgreSQL does not answer
     │       └── ClaimedElsewhereError   another live worker is at this very call or page
+    ├── AbandonedError                  the record is another worker's now; dropped silently, never decided on
     └── PermanentError                  dead letter: the same input fails the same way
         ├── InvalidRecordError          the record is not the message that its topic carries
         ├── EventTooLargeError          the next event would be larger than a topic takes
@@ -64,9 +65,19 @@ class ProviderTimeoutError(TransientError):
 
 
 class ProviderUnavailableError(TransientError):
-    """The provider failed (5xx) or the connection did."""
+    """The provider failed (5xx) or the connection did.
+
+    Args:
+        message: what was seen, then what was expected.
+        retry_after_s: earliest time to try again, in seconds from now, when the provider named one.
+        billed: whether the call may have been billed; False when the request surely brought no answer about.
+    """
 
     reason = FailureReason.PROVIDER_UNAVAILABLE
+
+    def __init__(self, message: str, *, retry_after_s: float | None = None, billed: bool = True) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.billed = billed
 
 
 class ProviderMalformedError(TransientError):
@@ -93,6 +104,13 @@ class StoreUnavailableError(UnavailableError):
 
 class ClaimedElsewhereError(UnavailableError):
     """Another live worker is at this very call or page; its result will be found there."""
+
+
+class AbandonedError(ProcessingError):
+    """The record was given to another worker; nothing more is started here.
+
+    It has no reason: it is neither retried nor dead-lettered, as the other worker has the record.
+    """
 
 
 class PermanentError(ProcessingError):

@@ -274,6 +274,13 @@ class PublicationRegistry(Protocol):
             ClaimedElsewhereError, StoreUnavailableError.
         """
 
+    async def release(self, page: PageVersion) -> None:
+        """Give a claim up: the page was not written.
+
+        Raises:
+            StoreUnavailableError.
+        """
+
     async def complete(self, page: PageVersion, url: str) -> None:
         """Record that the page is published, and the submission's outcome with it.
 

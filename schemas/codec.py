@@ -1,9 +1,9 @@
 """Bytes to message and back, with a limit on everything that a sender controls."""
 
+import json
 from typing import TypeVar
 
 import jiter
-import orjson
 from pydantic import BaseModel, ValidationError
 
 EVENT_BYTES_MAX = 1_048_576
@@ -69,8 +69,8 @@ def check_json(value: bytes) -> None:
 
 
 def canonical(value: object) -> bytes:
-    """Return `value` as JSON with sorted keys: equal values have equal bytes."""
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+    """Return `value` as JSON with sorted keys: equal values have equal bytes, however large an integer."""
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _deeper_than(value: object, levels: int) -> bool:

@@ -161,5 +161,8 @@ class ReviewDecided(Message):
     decided_at: datetime
 
 
+StageInput = TaskSubmitted | TaskClassified | TaskGenerated | TaskValidated
+"""What a stage takes."""
+
 Event = TaskSubmitted | TaskClassified | TaskGenerated | TaskValidated | TaskFinished | ReviewRequested
 """What a stage takes or makes."""

@@ -5,10 +5,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated
 
-import orjson
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
 
 from schemas.base import Identifier, Lane, Message, Risk, Slug
+from schemas.codec import canonical
 
 INPUTS_MAX = 200
 ORDER_KEY_CHARS_MAX = 200
@@ -79,4 +79,4 @@ class Task(Message):
 
 
 def _digest(value: object) -> str:
-    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()[:20]
+    return hashlib.sha256(canonical(value)).hexdigest()[:20]

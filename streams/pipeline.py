@@ -13,6 +13,7 @@ from schemas.base import Lane, Stage
 from schemas.events import (
     Event,
     ReviewRequested,
+    StageInput,
     TaskClassified,
     TaskFinished,
     TaskGenerated,
@@ -34,7 +35,7 @@ class StageSpec:
     """
 
     stage: Stage
-    takes: type[Event]
+    takes: type[StageInput]
     leads_to: tuple[type[Event], ...]
     run: Callable[[Any, Ports], Awaitable[Event]]
 

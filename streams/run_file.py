@@ -17,6 +17,7 @@ class RunFile(BaseModel):
         database_url: PostgreSQL URL, on loopback.
         simulated_url: base URL of the simulated provider, or None when a real one is configured.
         web_ports: ports of the workers' health pages.
+        ready: whether every worker has answered.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,7 @@ class RunFile(BaseModel):
     database_url: str
     simulated_url: str | None
     web_ports: tuple[int, ...] = ()
+    ready: bool = False
 
 
 def read(home: Path) -> RunFile | None:
@@ -36,6 +38,12 @@ def read(home: Path) -> RunFile | None:
     except (OSError, ValidationError):
         return None
     return run
+
+
+def is_ready(home: Path) -> bool:
+    """Return whether everything in `home` is up."""
+    run = read(home)
+    return run is not None and run.ready
 
 
 def write(home: Path, run: RunFile) -> None:

@@ -45,8 +45,11 @@ class Settings(BaseSettings):
     simulated_url: str | None = Field(
         None, description="Base URL of a simulated provider that answers in place of every other."
     )
-    site: Path = Field(Path("site"), description="Folder that the files sink publishes to.")
-    site_url: str | None = Field(None, description="Public address of the site, for its sitemap.")
+    site: Path = Field(Path(".pressline/site"), description="Folder that the files sink publishes to.")
+    site_url: str = Field(
+        "http://localhost:8000",
+        description="Address that the site folder is served at, for links and sitemap.",
+    )
     partitions: int = Field(8, ge=1, le=1000, description="Partitions of each topic that is created.")
     replication: int = Field(1, ge=1, le=5, description="Replicas of each topic that is created.")
     stages: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -112,6 +115,12 @@ class Settings(BaseSettings):
         }
         return {name: value for name, value in found.items() if getattr(self, name) is None}
 
+    def with_addresses(self, **addresses: str) -> Self:
+        """Return the settings with brokers, database_url or simulated_url filled in."""
+        if "database_url" in addresses:
+            return self.model_copy(update=addresses | {"database_url": SecretStr(addresses["database_url"])})
+        return self.model_copy(update=addresses)
+
     def need_brokers(self) -> str:
         """Return the bootstrap servers.
 
@@ -131,6 +140,17 @@ class Settings(BaseSettings):
         if self.database_url is None:
             raise SettingsError(_nothing_runs("PRESSLINE_DATABASE_URL", self.home))
         return self.database_url.get_secret_value()
+
+
+def child_environment(settings: Settings) -> dict[str, str]:
+    """Return the environment of a child process that is to have these settings, and ours otherwise."""
+    values = settings.model_dump(exclude_none=True)
+    values["home"] = settings.home.resolve()
+    values["recipes"] = os.pathsep.join(map(str, settings.recipes))
+    values["stages"] = ",".join(settings.stages)
+    if settings.database_url is not None:
+        values["database_url"] = settings.need_database()
+    return dict(os.environ) | {f"PRESSLINE_{name.upper()}": str(value) for name, value in values.items()}
 
 
 def provider_keys(names: Iterable[str]) -> Mapping[str, SecretStr]:

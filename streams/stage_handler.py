@@ -9,8 +9,9 @@ from processors.ports import Ports
 from schemas import headers
 from schemas.base import Outcome
 from schemas.codec import InvalidMessageError, decode
-from schemas.events import Event, Spend, TaskFinished, TaskSubmitted
+from schemas.events import Spend, StageInput, TaskFinished, TaskSubmitted
 from schemas.failures import REPLAY_COUNT
+from schemas.usage import UsageRecorded
 from streams.engine.dead_letters import dead_letter
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord
 from streams.envelope import Lineage, event_record, usage_record
@@ -42,9 +43,13 @@ class StageHandler:
             ProcessingError: see `processors/errors.py`.
         """
         event, lineage = self._decode(record)
-        gateway = MeteredGateway(inner=self.ports.model, paid=delivery.paid, abandoned=lambda: delivery.lost)
-        with self.telemetry.stage_duration(self.spec.stage):
-            result = await self.spec.run(event, replace(self.ports, model=gateway))
+        calls: list[UsageRecorded] = []
+        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
+        try:
+            with self.telemetry.stage_duration(self.spec.stage):
+                result = await self.spec.run(event, replace(self.ports, model=gateway))
+        finally:
+            delivery.paid.update((call.call_id, call) for call in calls)
         if isinstance(result, TaskFinished):
             result = result.model_copy(update={"replay": lineage.replay})
             self.telemetry.finished(self.spec.stage, result.outcome)
@@ -72,7 +77,7 @@ class StageHandler:
         self.telemetry.finished(stage, Outcome.DEAD_LETTERED)
         return (letter, event_record(finished, lineage), *self._usage(delivery, lineage))
 
-    def _decode(self, record: InRecord) -> tuple[Event, Lineage]:
+    def _decode(self, record: InRecord) -> tuple[StageInput, Lineage]:
         try:
             event = decode(record.value, self.spec.takes)
             context = headers.parse(record.headers, event_type(self.spec.takes))
@@ -92,5 +97,5 @@ class StageHandler:
         return [usage_record(record, lineage) for record in paid]
 
 
-def _spend(event: Event) -> Spend:
+def _spend(event: StageInput) -> Spend:
     return Spend() if isinstance(event, TaskSubmitted) else event.spend

@@ -1,0 +1,1 @@
+"""Messaging Gateway to the models: journal, price, limits, one call, usage, ledger."""

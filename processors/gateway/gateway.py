@@ -1,0 +1,249 @@
+"""One model call, from plan to ledger.
+
+    find -> price, worst case -> limits -> open -> call -> parse -> price -> answered -> settle
+
+What a crash, or the loss of the worker, leaves behind:
+
+    crash                           journal              booked        next time the step runs
+    before `open` is durable        nothing              nothing       calls
+    after `open`, before the call   intent open          worst case    another worker calls: attempt + 1
+    during the call                 intent open          worst case    the same; the provider may bill twice
+    after the answer came           intent open          worst case    the same; the answer is lost
+    after `answered` is durable     answer               its price     replays it; nothing is paid
+    after `failed` is durable       attempt closed       worst case if maybe billed, else nothing; calls
+
+Only the third and fourth line buy an answer twice: the calls that were in flight at the crash, and no others.
+A worker that lives closes what it opens: after an error, after a cancellation (bounded), and while the store
+is away as soon as it is back and the step is asked for again. An answer that cannot be written stays in
+memory for as long as the worker lives.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from processors.errors import (
+    BudgetExceededError,
+    ProviderQuotaError,
+    ProviderRateLimitedError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
+from processors.gateway import openai_chat, tokens
+from processors.gateway.catalogue import Catalogue
+from processors.gateway.journal_writer import JournalWriter
+from processors.gateway.limits import Demand, ProviderLimits
+from processors.gateway.prices import Prices
+from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
+from processors.ports import (
+    CallIntent,
+    CallJournal,
+    CallKey,
+    Clock,
+    JournaledAnswer,
+    ModelAnswer,
+    ModelRequest,
+)
+from schemas.catalogue import ProviderRules
+from schemas.usage import Usage, UsageRecorded
+
+CALL_HEADER = "x-pressline-call"
+TASK_HEADER = "x-pressline-task"
+ERROR_CHARS_MAX = 500
+UNBILLED = (ProviderRateLimitedError, ProviderQuotaError, ProviderRejectedError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """A call that may be made.
+
+    Attributes:
+        request: what is asked.
+        intent: what is booked for it.
+        demand: what it takes of the provider's limits.
+        provider: who answers.
+        wire: what goes out, but for the headers that name the attempt.
+    """
+
+    request: ModelRequest
+    intent: CallIntent
+    demand: Demand
+    provider: ProviderRules
+    wire: WireRequest
+
+
+class Gateway:
+    """Messaging Gateway to the models of a catalogue.
+
+    Args:
+        catalogue: who answers.
+        prices: what it costs.
+        journal: the paid-call journal.
+        limits: of each provider that answers.
+        transports: to each provider that answers.
+        clock: the time of day.
+    """
+
+    def __init__(
+        self,
+        *,
+        catalogue: Catalogue,
+        prices: Prices,
+        journal: CallJournal,
+        limits: Mapping[str, ProviderLimits],
+        transports: Mapping[str, Transport],
+        clock: Clock,
+    ) -> None:
+        self._catalogue = catalogue
+        self._prices = prices
+        self._journal = journal
+        self._writer = JournalWriter(journal)
+        self._limits = limits
+        self._transports = transports
+        self._clock = clock
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Return the model's answer: from the journal if it was bought before, else by one call.
+
+        Raises:
+            UnpricedModelError: the model is not in the catalogue.
+            BudgetExceededError: the call's worst case is more than `request.budget_usd`.
+            TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
+            ClaimedElsewhereError: another live worker is at this call.
+            StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
+        """
+        key = CallKey(revision=request.revision, step=request.step)
+        await self._writer.flush(key)
+        found = await self._journal.find(key)
+        if found is not None:
+            return _replay(request, found)
+        plan = self._plan(request, key)
+        limits = self._limits[plan.provider.name]
+        async with limits.admitted(plan.demand) as reserved:
+            opened = await self._writer.open(plan.intent)
+            if isinstance(opened, JournaledAnswer):
+                return _replay(request, opened)
+            bought = await self._buy(plan, opened.attempt)
+            limits.settle(plan.demand, reserved, bought.usage.input, bought.usage.output)
+            await self._writer.answered(key, bought)
+        return _answer(request, bought, replayed=False)
+
+    def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
+        model = self._catalogue.model(request.model)
+        provider = self._catalogue.provider_of(model)
+        wire = openai_chat.build_request(request)
+        input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
+        cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max)
+        _within(request, cost_max_usd)
+        intent = CallIntent(
+            key=key,
+            task=request.task,
+            recipe=request.recipe,
+            provider=provider.name,
+            model=model.name,
+            simulated=provider.simulated,
+            cost_max_usd=cost_max_usd,
+        )
+        demand = Demand(
+            model=model.name,
+            input_tokens=tokens.input_estimate(wire.body),
+            output_tokens_max=request.output_tokens_max,
+        )
+        return _Plan(request=request, intent=intent, demand=demand, provider=provider, wire=wire)
+
+    async def _buy(self, plan: _Plan, attempt: int) -> JournaledAnswer:
+        """Call and price. However that ends, the intent does not stay open for want of an answer."""
+        key = plan.intent.key
+        loop = asyncio.get_running_loop()
+        started_s = loop.time()
+        try:
+            parsed = await self._call(plan, attempt)
+            return self._priced(plan, attempt, parsed, loop.time() - started_s)
+        except asyncio.CancelledError:
+            await self._writer.failed(key, attempt, "cancelled during the call", billed=True)
+            raise
+        except Exception as error:
+            self._pause(plan, error)
+            text = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
+            await self._writer.failed(key, attempt, text, billed=_maybe_billed(error))
+            raise
+
+    async def _call(self, plan: _Plan, attempt: int) -> ParsedAnswer:
+        naming = {CALL_HEADER: _call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
+        wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
+        answer = await self._transports[plan.provider.name].send(wire)
+        now = self._clock.now()
+        return openai_chat.parse_answer(plan.provider.name, answer, plan.request.output_tokens_max, now)
+
+    def _priced(self, plan: _Plan, attempt: int, parsed: ParsedAnswer, latency_s: float) -> JournaledAnswer:
+        usage = parsed.usage or Usage(
+            input_fresh=plan.demand.input_tokens, output=tokens.estimate(parsed.text)
+        )
+        return JournaledAnswer(
+            attempt=attempt,
+            text=parsed.text,
+            finish_reason=parsed.finish_reason,
+            provider=plan.provider.name,
+            model=plan.request.model,
+            simulated=plan.provider.simulated,
+            usage=usage,
+            usage_estimated=parsed.usage is None,
+            cost_usd=self._prices.price(plan.request.model, usage),
+            submission_id=plan.request.task.submission_id,
+            latency_s=latency_s,
+            answered_at=self._clock.now(),
+        )
+
+    def _pause(self, plan: _Plan, error: Exception) -> None:
+        if isinstance(error, ProviderRateLimitedError) and error.retry_after_s:
+            self._limits[plan.provider.name].pause(error.retry_after_s)
+
+
+def _within(request: ModelRequest, cost_max_usd: Decimal) -> None:
+    if request.budget_usd is not None and cost_max_usd > request.budget_usd:
+        raise BudgetExceededError(
+            f"step {request.step!r} with {request.model!r} may cost {cost_max_usd:f} USD, expected at most"
+            f" the {request.budget_usd:f} USD that are left; raise the budget or lower output_tokens_max"
+        )
+
+
+def _maybe_billed(error: Exception) -> bool:
+    if isinstance(error, ProviderUnavailableError):
+        return error.billed
+    return not isinstance(error, UNBILLED)
+
+
+def _call_id(request: ModelRequest, attempt: int) -> str:
+    return f"{request.revision}/{request.step}/{attempt}"
+
+
+def _replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
+    # The same submission tells of the same call again; another one has paid nothing.
+    return _answer(request, found, replayed=found.submission_id != request.task.submission_id)
+
+
+def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -> ModelAnswer:
+    task = request.task
+    recorded = UsageRecorded(
+        call_id=_call_id(request, bought.attempt),
+        task_id=task.task_id,
+        submission_id=bought.submission_id,
+        # The batch of the submission that paid; of another submission it is not known here.
+        batch_id=None if replayed else task.batch_id,
+        tenant=task.tenant,
+        team=task.team,
+        feature=task.feature,
+        recipe=request.recipe,
+        step=request.step,
+        provider=bought.provider,
+        model=bought.model,
+        usage=bought.usage,
+        usage_estimated=bought.usage_estimated,
+        cost_usd=bought.cost_usd,
+        simulated=bought.simulated,
+        latency_s=bought.latency_s,
+        replayed=replayed,
+        recorded_at=bought.answered_at,
+    )
+    return ModelAnswer(text=bought.text, finish_reason=bought.finish_reason, recorded=recorded)

@@ -1,0 +1,38 @@
+"""The gateway as one record sees it: what it bought is noted, and an abandoned record buys nothing more."""
+
+from collections.abc import Callable
+
+from processors.errors import AbandonedError
+from processors.ports import ModelAnswer, ModelGateway, ModelRequest
+from schemas.usage import UsageRecorded
+
+
+class MeteredGateway:
+    """Messaging Gateway of one record.
+
+    Args:
+        inner: the gateway that all records share.
+        records: each answer's usage is appended to it, in the order of answers.
+        abandoned: whether the record was given to another worker.
+    """
+
+    def __init__(
+        self, inner: ModelGateway, records: list[UsageRecorded], abandoned: Callable[[], bool]
+    ) -> None:
+        self._inner = inner
+        self._records = records
+        self._abandoned = abandoned
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Return the model's answer, as the gateway does.
+
+        Raises:
+            AbandonedError: the record is another worker's now.
+        """
+        if self._abandoned():
+            raise AbandonedError(
+                f"step {request.step!r} is not started: the record was given to another worker"
+            )
+        answer = await self._inner.complete(request)
+        self._records.append(answer.recorded)
+        return answer

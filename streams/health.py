@@ -1,0 +1,44 @@
+"""What the health page says: the truth about each stage, and whether the worker is fit."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from streams.engine.consumer import ConsumerHealth
+
+POLL_AGE_S_MAX = 60.0
+"""With free slots the engine polls several times a second; a minute without is a stall, not back-pressure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """The worker's state.
+
+    Attributes:
+        fit: whether everything works; the page answers 503 when it does not.
+        problems: what does not, in words.
+        stages: each stage consumer's state.
+    """
+
+    fit: bool
+    problems: tuple[str, ...]
+    stages: Mapping[str, Mapping[str, object]]
+
+
+def judge(stages: Mapping[str, ConsumerHealth], in_flight_max: int) -> Health:
+    """Return the health of a worker.
+
+    Args:
+        stages: state of each stage consumer.
+        in_flight_max: bound of records in work at once; a full stage need not poll.
+    """
+    problems = []
+    for stage, health in stages.items():
+        if health.last_poll_age_s > POLL_AGE_S_MAX and health.waiting.get("stage", 0) < in_flight_max:
+            problems.append(f"{stage}: last poll {health.last_poll_age_s:.0f} s ago, expected under a minute")
+        if health.commit_error is not None:
+            problems.append(f"{stage}: commits fail: {health.commit_error}")
+    return Health(
+        fit=not problems,
+        problems=tuple(problems),
+        stages={stage: asdict(health) for stage, health in stages.items()},
+    )

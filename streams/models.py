@@ -1,0 +1,98 @@
+"""The model gateway of a worker: catalogue, prices, limits and clients, made from the settings."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from processors.gateway import catalogue as catalogues
+from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
+from processors.gateway.gateway import Gateway
+from processors.gateway.limits import ProviderLimits, limits_for
+from processors.gateway.prices import compile_prices
+from processors.gateway.transport import HttpTransport, open_transports
+from processors.ports import CallJournal, Clock
+from streams.settings import Settings, provider_keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Models:
+    """What a worker's stages reach models through.
+
+    Attributes:
+        catalogue: which models there are and who answers.
+        gateway: the Messaging Gateway.
+        limits: by provider.
+        transports: by provider.
+    """
+
+    catalogue: Catalogue
+    gateway: Gateway
+    limits: Mapping[str, ProviderLimits]
+    transports: Mapping[str, HttpTransport]
+
+    def set_share(self, share: float) -> None:
+        """Lease that share (0 to 1) of every provider's limits."""
+        for limits in self.limits.values():
+            limits.set_share(share)
+
+    def waiting(self) -> int:
+        """Return how many calls wait for a limit."""
+        return sum(limits.waiting() for limits in self.limits.values())
+
+    async def close(self) -> None:
+        """Close the clients."""
+        for transport in self.transports.values():
+            await transport.aclose()
+
+
+def configured_catalogue(settings: Settings) -> Catalogue:
+    """Return the settings' catalogue; the simulated provider answers where its address is set.
+
+    Raises:
+        InvalidCatalogueError: the file cannot be read or used.
+    """
+    catalogue = catalogues.default() if settings.providers is None else _load(settings.providers)
+    return catalogue if settings.simulated_url is None else catalogue.simulated_at(settings.simulated_url)
+
+
+def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the variables of API keys that the catalogue's providers need and that are not set."""
+    names = [p.api_key_env for p in catalogue.used_providers if p.api_key_env is not None]
+    present = provider_keys(names)
+    return tuple(name for name in names if name not in present)
+
+
+def open_models(settings: Settings, journal: CallJournal, clock: Clock) -> Models:
+    """Return the worker's models.
+
+    Raises:
+        InvalidCatalogueError: the catalogue cannot be used, or a provider's key is missing.
+        UnpricedModelError: a model has no known price.
+    """
+    catalogue = configured_catalogue(settings)
+    limits = limits_for(catalogue)
+    transports = open_transports(catalogue, _keys(catalogue))
+    gateway = Gateway(
+        catalogue=catalogue,
+        prices=compile_prices(catalogue, clock.now()),
+        journal=journal,
+        limits=limits,
+        transports=transports,
+        clock=clock,
+    )
+    return Models(catalogue=catalogue, gateway=gateway, limits=limits, transports=transports)
+
+
+def _keys(catalogue: Catalogue) -> dict[str, str]:
+    variables = {p.name: p.api_key_env for p in catalogue.used_providers if p.api_key_env is not None}
+    found = provider_keys(variables.values())
+    return {name: found[env].get_secret_value() for name, env in variables.items() if env in found}
+
+
+def _load(path: Path) -> Catalogue:
+    try:
+        return catalogues.load(path.read_bytes())
+    except OSError as error:
+        raise InvalidCatalogueError(
+            f"{path} cannot be read: {error.strerror}; look at PRESSLINE_PROVIDERS"
+        ) from None

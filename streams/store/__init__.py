@@ -1,0 +1,1 @@
+"""PostgreSQL: what must be asked about. Each module is one component over `Database`."""

@@ -1,0 +1,168 @@
+"""The paid-call journal and ledger: table `model_calls`."""
+
+from typing import Final
+
+from processors.errors import ClaimedElsewhereError
+from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from schemas.usage import Usage
+from streams.store.database import Database, Row
+from streams.store.text import storable
+from streams.store.waiting import WAIT_S_MAX, Polls
+
+DEAD_WORKER: Final = "the worker's lease ended while the call was open"
+
+
+class PostgresCallJournal(CallJournal):
+    """Each call is a row for each attempt: opened before the request, closed with what came of it.
+
+    An intent that is open under this worker's own id counts as live: another task of this process is at it.
+
+    Args:
+        database: where the rows are.
+        worker_id: this process; it holds a `WorkerLease`.
+        wait_s_max: seconds to wait for a live worker before giving up.
+    """
+
+    def __init__(self, database: Database, worker_id: str, *, wait_s_max: float = WAIT_S_MAX) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._wait_s_max = wait_s_max
+
+    async def find(self, key: CallKey) -> JournaledAnswer | None:
+        """Return the answer of that call if there is one; see the port."""
+        async for _ in Polls(self._wait_s_max):
+            row = await self._database.fetch_row(SELECT_CURRENT, key.revision, key.step, self._worker_id)
+            if row is None or (row["state"] == "open" and not row["live"]):
+                return None
+            if row["state"] == "answered":
+                return _answer(row)
+        raise self._claimed_elsewhere(key)
+
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+        """Make the intent durable, unless the answer is there already; see the port."""
+        key = intent.key
+        async for _ in Polls(self._wait_s_max):
+            opened = await self._open(intent)
+            if opened is not None:
+                return opened
+            row = await self._database.fetch_row(SELECT_CURRENT, key.revision, key.step, self._worker_id)
+            if row is None:
+                continue  # closed between the two statements: the next turn opens the next attempt
+            if row["state"] == "answered":
+                return _answer(row)
+            if not row["live"]:
+                await self._database.fetch(BOOK_UNKNOWN, key.revision, key.step, row["attempt"], DEAD_WORKER)
+                opened = await self._open(intent)
+                if opened is not None:
+                    return opened
+        raise self._claimed_elsewhere(key)
+
+    async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
+        """Make the answer durable, even where another worker has booked the attempt as unknown meanwhile.
+
+        Raises:
+            StoreUnavailableError: the database is away; answering again is harmless.
+            LookupError: the attempt was never opened: a bug of the caller.
+        """
+        usage = answer.usage
+        row = await self._database.fetch_row(
+            CLOSE_ANSWERED,
+            *(key.revision, key.step, answer.attempt),
+            *(storable(answer.text), answer.finish_reason, answer.cost_usd),
+            *(usage.input_fresh, usage.input_cache_read, usage.input_cache_write, usage.input_other),
+            *(usage.output, usage.reasoning, answer.usage_estimated, answer.latency_s, answer.answered_at),
+            *(answer.provider, answer.model, answer.simulated, answer.submission_id),
+        )
+        if row is None:
+            raise LookupError(
+                f"attempt {answer.attempt} of {key.step!r} of revision {key.revision} was answered, "
+                "expected it to be opened first"
+            )
+
+    async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
+        """Close the intent without an answer; an answer that is there stays. See the port."""
+        await self._database.fetch(CLOSE_FAILED, key.revision, key.step, attempt, storable(error), billed)
+
+    async def _open(self, intent: CallIntent) -> Opened | None:
+        """Return the attempt if this statement made it; None when one is open or answered already."""
+        task = intent.task
+        row = await self._database.fetch_row(
+            OPEN_NEXT,
+            *(intent.key.revision, intent.key.step, self._worker_id),
+            *(task.task_id, task.submission_id, task.batch_id, task.tenant, task.team, task.feature),
+            *(intent.recipe, intent.provider, intent.model, intent.simulated, intent.cost_max_usd),
+        )
+        return None if row is None else Opened(row["attempt"])
+
+    def _claimed_elsewhere(self, key: CallKey) -> ClaimedElsewhereError:
+        return ClaimedElsewhereError(
+            f"step {key.step!r} of revision {key.revision} is still open under a live worker after "
+            f"{self._wait_s_max} s, expected its answer by then"
+        )
+
+
+def _answer(row: Row) -> JournaledAnswer:
+    usage = Usage.model_construct(**{name: row[name] for name in Usage.model_fields})
+    return JournaledAnswer(
+        attempt=row["attempt"],
+        text=row["text"],
+        finish_reason=row["finish_reason"],
+        provider=row["provider"],
+        model=row["model"],
+        simulated=row["simulated"],
+        usage=usage,
+        usage_estimated=row["usage_estimated"],
+        cost_usd=row["cost_usd"],
+        submission_id=row["submission_id"],
+        latency_s=row["latency_s"],
+        answered_at=row["closed_at"],
+    )
+
+
+# What counts of a call: its first answer, or else the intent that is open.
+SELECT_CURRENT: Final = """
+SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
+       input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
+       submission_id, latency_s, closed_at,
+       state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
+FROM model_calls
+WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')
+ORDER BY state, attempt
+LIMIT 1
+"""
+
+# Two that count the same attempts insert the same number: the primary key lets one of them through.
+OPEN_NEXT: Final = """
+INSERT INTO model_calls (revision, step, attempt, state, worker_id, task_id, submission_id, batch_id,
+                         tenant, team, feature, recipe, provider, model, simulated, cost_max_usd)
+SELECT $1, $2, coalesce(max(attempt), 0) + 1, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
+FROM model_calls
+WHERE revision = $1 AND step = $2
+HAVING coalesce(bool_and(state IN ('failed', 'unknown')), true)
+ON CONFLICT DO NOTHING
+RETURNING attempt
+"""
+
+# The lease is looked at again: it may have been extended since it was read.
+BOOK_UNKNOWN: Final = """
+UPDATE model_calls SET state = 'unknown', cost_usd = cost_max_usd, error = $4, closed_at = now()
+WHERE revision = $1 AND step = $2 AND attempt = $3 AND state = 'open' AND NOT worker_is_live(worker_id)
+"""
+
+CLOSE_ANSWERED: Final = """
+UPDATE model_calls
+SET state = 'answered', text = $4, finish_reason = $5, cost_usd = $6, error = NULL,
+    input_fresh = $7, input_cache_read = $8, input_cache_write = $9, input_other = $10,
+    output = $11, reasoning = $12, usage_estimated = $13, latency_s = $14, closed_at = $15,
+    provider = $16, model = $17, simulated = $18, submission_id = $19
+WHERE revision = $1 AND step = $2 AND attempt = $3
+RETURNING attempt
+"""
+
+# What may have been billed is unknown at its worst case; what was not is free.
+CLOSE_FAILED: Final = """
+UPDATE model_calls
+SET state = CASE WHEN $5 THEN 'unknown' ELSE 'failed' END,
+    cost_usd = CASE WHEN $5 THEN cost_max_usd ELSE 0 END, error = $4, closed_at = now()
+WHERE revision = $1 AND step = $2 AND attempt = $3 AND state <> 'answered'
+"""

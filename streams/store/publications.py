@@ -1,0 +1,175 @@
+"""The publication registry: tables `publications` and `publication_outcomes`."""
+
+from typing import Final, TypeAlias
+
+import asyncpg
+
+from processors.errors import ClaimedElsewhereError
+from processors.ports import Claimed, PageVersion, PublicationRegistry, Recorded, SlugTaken
+from schemas.base import Outcome
+from streams.store.database import Connection, Database, Row
+from streams.store.text import storable
+from streams.store.waiting import WAIT_S_MAX, Polls
+
+# Longest that a live worker may hold a page: what it could not release must not wait for longer than this.
+# Sinks answer well within it.
+CLAIM_S_MAX: Final = 30.0
+SLUG_CONSTRAINT: Final = "publications_slug"
+
+Claim: TypeAlias = Recorded | Claimed | SlugTaken
+
+
+class PostgresPublications(PublicationRegistry):
+    """Each page is a row that is claimed before the sink is called and completed after it.
+
+    Args:
+        database: where the rows are.
+        worker_id: this process; it holds a `WorkerLease`.
+        wait_s_max: seconds to wait for a live worker's claim before giving up.
+        claim_s_max: seconds after which a live worker's claim is taken over.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        worker_id: str,
+        *,
+        wait_s_max: float = WAIT_S_MAX,
+        claim_s_max: float = CLAIM_S_MAX,
+    ) -> None:
+        self._database = database
+        self._worker_id = worker_id
+        self._wait_s_max = wait_s_max
+        self._claim_s_max = claim_s_max
+
+    async def claim(self, page: PageVersion) -> Claim:
+        """Claim the page for writing, or say why not to write it; see the port."""
+        async for _ in Polls(self._wait_s_max):
+            try:
+                claim = await self._claim_new(page) or await self._claim_known(page)
+            except asyncpg.UniqueViolationError as error:
+                if error.constraint_name != SLUG_CONSTRAINT:
+                    raise
+                claim = await self._slug_taken(page)
+            if claim is not None:
+                return claim
+        raise ClaimedElsewhereError(
+            f"page {page.task.task_id!r} of site {page.task.target.site!r} is still claimed by a live worker "
+            f"after {self._wait_s_max} s, expected it to be published by then"
+        )
+
+    async def release(self, page: PageVersion) -> None:
+        """Give a claim up; see the port. The row stays, and with it the slug: a retry is expected."""
+        task = page.task
+        await self._database.fetch(RELEASE, task.target.site, task.task_id, page.revision, self._worker_id)
+
+    async def complete(self, page: PageVersion, url: str) -> None:
+        """Record that the page is published; completing again changes nothing. See the port."""
+        task = page.task
+        await self._database.fetch(
+            COMPLETE,
+            *(task.target.site, task.task_id, page.revision, page.content_hash),
+            *(url, task.submission_id, Outcome.PUBLISHED.value),
+        )
+
+    async def _claim_new(self, page: PageVersion) -> Claimed | None:
+        """A page without a row has no outcome either: one statement is enough."""
+        row = await self._database.fetch_row(INSERT_CLAIM, *_values(page), self._worker_id)
+        return None if row is None else Claimed()
+
+    async def _claim_known(self, page: PageVersion) -> Claim | None:
+        """Decide under the row's lock, so that what is read still holds when it is written."""
+        task = page.task
+        async with self._database.transaction() as connection:
+            row = await connection.fetchrow(LOCK_PAGE, task.target.site, task.task_id, self._claim_s_max)
+            decided = await connection.fetchrow(SELECT_OUTCOME, task.submission_id)
+            if decided is not None:
+                return _recorded(decided)
+            if row is None or row["live"]:
+                return None
+            if row["state"] == "published" and _same_content(row, page):
+                return await _record_unchanged(connection, page)
+            await connection.execute(UPDATE_CLAIM, *_values(page), self._worker_id)
+            return Claimed()
+
+    async def _slug_taken(self, page: PageVersion) -> SlugTaken | None:
+        """None when the owner has changed its slug meanwhile: the next turn may get it."""
+        row = await self._database.fetch_row(SELECT_OWNER, page.task.target.site, page.document.slug)
+        return None if row is None else SlugTaken(row["task_id"])
+
+
+def _values(page: PageVersion) -> tuple[object, ...]:
+    document = page.document
+    return (
+        *(page.task.target.site, page.task.task_id, document.slug),
+        *(storable(document.title), storable(document.description)),
+        *(page.revision, page.content_hash, document.simulated),
+    )
+
+
+def _same_content(row: Row, page: PageVersion) -> bool:
+    return bool(row["content_hash"] == page.content_hash and row["slug"] == page.document.slug)
+
+
+async def _record_unchanged(connection: Connection, page: PageVersion) -> Recorded:
+    task = page.task
+    row = await connection.fetchrow(
+        INSERT_UNCHANGED, task.submission_id, task.target.site, task.task_id, Outcome.UNCHANGED.value
+    )
+    if row is None:
+        raise LookupError(f"page {task.task_id!r} has no row, expected the one that is locked")
+    return _recorded(row)
+
+
+def _recorded(row: Row) -> Recorded:
+    return Recorded(outcome=Outcome(row["outcome"]), url=row["url"], content_hash=row["content_hash"])
+
+
+INSERT_CLAIM: Final = """
+INSERT INTO publications (site, task_id, slug, title, description, revision, content_hash, simulated,
+                          state, worker_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'publishing', $9)
+ON CONFLICT (site, task_id) DO NOTHING
+RETURNING task_id
+"""
+
+LOCK_PAGE: Final = """
+SELECT state, slug, content_hash,
+       state = 'publishing' AND claimed_at > now() - make_interval(secs => $3)
+       AND worker_is_live(worker_id) AS live
+FROM publications WHERE site = $1 AND task_id = $2
+FOR UPDATE
+"""
+
+SELECT_OUTCOME: Final = "SELECT outcome, url, content_hash FROM publication_outcomes WHERE submission_id = $1"
+
+UPDATE_CLAIM: Final = """
+UPDATE publications
+SET slug = $3, title = $4, description = $5, revision = $6, content_hash = $7, simulated = $8,
+    state = 'publishing', worker_id = $9, claimed_at = now()
+WHERE site = $1 AND task_id = $2
+"""
+
+RELEASE: Final = """
+UPDATE publications SET claimed_at = '-infinity'
+WHERE site = $1 AND task_id = $2 AND revision = $3 AND worker_id = $4 AND state = 'publishing'
+"""
+
+INSERT_UNCHANGED: Final = """
+INSERT INTO publication_outcomes (submission_id, site, task_id, outcome, url, content_hash)
+SELECT $1, site, task_id, $4, url, content_hash FROM publications WHERE site = $2 AND task_id = $3
+RETURNING outcome, url, content_hash
+"""
+
+SELECT_OWNER: Final = "SELECT task_id FROM publications WHERE site = $1 AND slug = $2"
+
+# A page that another worker has claimed anew keeps that claim; this submission is published all the same.
+COMPLETE: Final = """
+WITH completed AS (
+    UPDATE publications SET state = 'published', url = $5, updated_at = now()
+    WHERE site = $1 AND task_id = $2 AND revision = $3 AND content_hash = $4 AND state = 'publishing'
+)
+INSERT INTO publication_outcomes (submission_id, site, task_id, outcome, url, content_hash)
+VALUES ($6, $1, $2, $7, $5, $4)
+ON CONFLICT (submission_id) DO NOTHING
+"""

@@ -1,0 +1,261 @@
+"""The task index: how far each submission is, or how it ended. Table `tasks`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final
+
+import orjson
+from pydantic import JsonValue
+
+from schemas.base import Stage
+from schemas.events import Finding, Spend, TaskFinished
+from schemas.task import Task
+from streams.store.database import Database, Row
+from streams.store.text import storable
+
+UPSERT_ROWS_MAX: Final = 1000
+SUBMISSIONS_MAX: Final = 100
+
+
+class Progress(StrEnum):
+    """How far a task that has not ended is, in order. The states after these are the outcomes."""
+
+    ACCEPTED = "accepted"
+    CLASSIFIED = "classified"
+    GENERATED = "generated"
+    VALIDATED = "validated"
+    IN_REVIEW = "in_review"
+
+
+STAGE_OF: Final = {
+    Progress.ACCEPTED: Stage.CLASSIFY,
+    Progress.CLASSIFIED: Stage.GENERATE,
+    Progress.GENERATED: Stage.VALIDATE,
+    Progress.VALIDATED: Stage.PUBLISH,
+    Progress.IN_REVIEW: Stage.VALIDATE,
+}
+"""The stage that has a task of that progress before it (for `in_review`: that held it)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskProgress:
+    """A task was seen at a point of the pipeline.
+
+    Attributes:
+        task: the task.
+        progress: the point.
+        reason: why it is in review, else empty.
+        title: title of its page, once there is one.
+        score: score of its page, once there is one.
+        findings: of the checks, once they ran.
+        spend: used up to this point.
+        replay: how many times it came back from a dead-letter topic.
+    """
+
+    task: Task
+    progress: Progress
+    reason: str = ""
+    title: str | None = None
+    score: float | None = None
+    findings: tuple[Finding, ...] = ()
+    spend: Spend = field(default_factory=Spend)
+    replay: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexedTask:
+    """One submission as the index has it.
+
+    Attributes:
+        submission_id: identity of the submission.
+        task_id: identity of the task.
+        batch_id: its load, or None.
+        row_number: its row in the load from 1, or 0.
+        recipe: as the task names it.
+        tenant: whose it is.
+        stage: the stage that it is before, or that ended it.
+        state: a `Progress` or an `Outcome`.
+        reason: why it ended or is held, may be empty.
+        title: of its page, if there is one.
+        url: of its page, if published.
+        score: of its page, from 0 to 1.
+        findings: of the checks, as JSON objects.
+        calls: paid model calls.
+        input_tokens: of those calls.
+        output_tokens: of those calls.
+        cost_usd: of those calls.
+        replay: times that it came back from a dead-letter topic.
+        inputs: as submitted.
+        accepted_at: when the index first saw it.
+        updated_at: when the row last changed.
+    """
+
+    submission_id: str
+    task_id: str
+    batch_id: str | None
+    row_number: int
+    recipe: str
+    tenant: str
+    stage: str
+    state: str
+    reason: str
+    title: str | None
+    url: str | None
+    score: float | None
+    findings: tuple[dict[str, JsonValue], ...]
+    calls: int
+    input_tokens: int
+    output_tokens: int
+    cost_usd: Decimal
+    replay: int
+    inputs: dict[str, JsonValue]
+    accepted_at: datetime
+    updated_at: datetime
+
+
+class PostgresTaskIndex:
+    """Writes may come late, twice and in any order; the row ends up the same.
+
+    The greater `replay` wins. Within a replay the furthest point wins: a repair that leads back to classify
+    leaves the row where it was. The first outcome stays. What was used never goes down.
+
+    Args:
+        database: where the rows are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def upsert_progress(self, rows: Iterable[TaskProgress]) -> None:
+        """Record how far tasks are.
+
+        Raises:
+            StoreUnavailableError: the database is away; some of the rows may be recorded.
+        """
+        await self._upsert([_progress_values(row) for row in rows])
+
+    async def finish(self, events: Iterable[TaskFinished]) -> None:
+        """Record how tasks ended.
+
+        Raises:
+            StoreUnavailableError: the database is away; some of the rows may be recorded.
+        """
+        await self._upsert([_finished_values(event) for event in events])
+
+    async def get(self, submission_id: str) -> IndexedTask | None:
+        """Return that submission, or None.
+
+        Raises:
+            StoreUnavailableError: the database is away.
+        """
+        row = await self._database.fetch_row(SELECT_SUBMISSION, submission_id)
+        return None if row is None else indexed_task(row)
+
+    async def submissions(self, task_id: str) -> Sequence[IndexedTask]:
+        """Return the submissions of that task, newest first, at most SUBMISSIONS_MAX.
+
+        Raises:
+            StoreUnavailableError: the database is away.
+        """
+        return [
+            indexed_task(row) for row in await self._database.fetch(SELECT_TASK, task_id, SUBMISSIONS_MAX)
+        ]
+
+    async def _upsert(self, rows: Sequence[tuple[object, ...]]) -> None:
+        for first in range(0, len(rows), UPSERT_ROWS_MAX):
+            columns = zip(*rows[first : first + UPSERT_ROWS_MAX], strict=True)
+            await self._database.fetch(UPSERT, *(list(column) for column in columns))
+
+
+def indexed_task(row: Row) -> IndexedTask:
+    """Return the row of the columns COLUMNS as a value."""
+    return IndexedTask(**{**row, "findings": tuple(row["findings"])})
+
+
+def _progress_values(row: TaskProgress) -> tuple[object, ...]:
+    return (
+        *_task_values(row.task),
+        *(STAGE_OF[row.progress].value, row.progress.value, storable(row.reason)),
+        *(_storable_or_none(row.title), None, row.score, _json([_plain(f) for f in row.findings])),
+        *_spend_values(row.spend),
+        row.replay,
+    )
+
+
+def _finished_values(event: TaskFinished) -> tuple[object, ...]:
+    return (
+        *_task_values(event.task),
+        *(event.stage.value, event.outcome.value, storable(event.reason)),
+        *(_storable_or_none(event.title), event.url, event.score, _json([_plain(f) for f in event.findings])),
+        *_spend_values(event.spend),
+        event.replay,
+    )
+
+
+def _task_values(task: Task) -> tuple[object, ...]:
+    inputs = _json(task.inputs)
+    return (
+        *(task.submission_id, task.task_id, task.batch_id, task.row or 0, task.recipe, task.tenant, inputs),
+    )
+
+
+def _spend_values(spend: Spend) -> tuple[object, ...]:
+    return (spend.calls, spend.usage.input, spend.usage.output, spend.cost_usd)
+
+
+def _storable_or_none(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
+def _plain(finding: Finding) -> dict[str, JsonValue]:
+    return finding.model_dump(mode="json")
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode()
+
+
+# The order of this list is the order of _task_values and what follows it.
+UPSERT: Final = """
+INSERT INTO tasks AS t (submission_id, task_id, batch_id, row_number, recipe, tenant, inputs,
+                        stage, state, reason, title, url, score, findings,
+                        calls, input_tokens, output_tokens, cost_usd, replay)
+SELECT DISTINCT ON (submission_id)
+       submission_id, task_id, batch_id, row_number, recipe, tenant, inputs::json,
+       stage, state::task_state, reason, title, url, score, findings::json,
+       calls, input_tokens, output_tokens, cost_usd, replay
+FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
+            $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::double precision[],
+            $14::text[], $15::integer[], $16::bigint[], $17::bigint[], $18::numeric[], $19::integer[])
+     WITH ORDINALITY
+     AS new (submission_id, task_id, batch_id, row_number, recipe, tenant, inputs,
+             stage, state, reason, title, url, score, findings,
+             calls, input_tokens, output_tokens, cost_usd, replay, place)
+ORDER BY submission_id, replay DESC, least(state::task_state, 'published') DESC,
+         CASE WHEN state::task_state >= 'published' THEN place ELSE -place END
+ON CONFLICT (submission_id) DO UPDATE
+SET stage = excluded.stage, state = excluded.state, reason = excluded.reason,
+    title = coalesce(excluded.title, t.title), url = excluded.url,
+    score = excluded.score, findings = excluded.findings, replay = excluded.replay,
+    calls = greatest(t.calls, excluded.calls),
+    input_tokens = greatest(t.input_tokens, excluded.input_tokens),
+    output_tokens = greatest(t.output_tokens, excluded.output_tokens),
+    cost_usd = greatest(t.cost_usd, excluded.cost_usd),
+    updated_at = now()
+WHERE excluded.replay > t.replay
+   OR (excluded.replay = t.replay AND excluded.state >= t.state AND t.state < 'published')
+"""
+
+COLUMNS: Final = """submission_id, task_id, batch_id, row_number, recipe, tenant, stage, state::text AS state,
+       reason, title, url, score, findings, calls, input_tokens, output_tokens, cost_usd, replay, inputs,
+       accepted_at, updated_at"""
+
+SELECT_SUBMISSION: Final = f"SELECT {COLUMNS} FROM tasks WHERE submission_id = $1"  # noqa: S608 - constant
+
+SELECT_TASK: Final = f"""
+SELECT {COLUMNS} FROM tasks WHERE task_id = $1
+ORDER BY accepted_at DESC, submission_id LIMIT $2
+"""  # noqa: S608 - constant

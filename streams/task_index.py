@@ -1,0 +1,171 @@
+"""The task index: listens in on every task topic (Wire Tap) and keeps one row per submission.
+
+Rows are idempotent upserts, so the index may read a record twice; it is behind the topics by a moment, never
+wrong for good. Records that are no events are skipped here: the stage that takes them dead-letters them.
+"""
+
+import logging
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka.errors import KafkaError
+from mode import Service
+from pydantic import BaseModel
+
+from processors.errors import StoreUnavailableError
+from schemas.base import Lane
+from schemas.codec import InvalidMessageError, decode
+from schemas.events import (
+    ReviewRequested,
+    Spend,
+    TaskClassified,
+    TaskFinished,
+    TaskGenerated,
+    TaskSubmitted,
+    TaskValidated,
+)
+from schemas.failures import REPLAY_COUNT
+from schemas.headers import text_headers
+from streams.store.reviews import PostgresReviews
+from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
+from streams.topics import LANED, topic_name
+
+GROUP = "pressline-index"
+POLL_S = 0.5
+RECORDS_MAX = 2000
+STORE_BACKOFF_S = 1.0
+TAPPED: tuple[type[BaseModel], ...] = (
+    TaskSubmitted,
+    TaskClassified,
+    TaskGenerated,
+    TaskValidated,
+    TaskFinished,
+    ReviewRequested,
+)
+PROGRESS: dict[type[BaseModel], Progress] = {
+    TaskSubmitted: Progress.ACCEPTED,
+    TaskClassified: Progress.CLASSIFIED,
+    TaskGenerated: Progress.GENERATED,
+    TaskValidated: Progress.VALIDATED,
+}
+TOPICS: dict[str, type[BaseModel]] = {
+    topic_name(message, lane): message
+    for message in TAPPED
+    for lane in (Lane if message in LANED else (None,))
+}
+
+log = logging.getLogger(__name__)
+
+
+class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
+    """Reads the task topics in batches and writes them to the index.
+
+    Args:
+        brokers: bootstrap servers.
+        client_id: name in the broker's logs.
+        tasks: the index.
+        reviews: what waits for a person.
+    """
+
+    def __init__(
+        self, brokers: str, client_id: str, tasks: PostgresTaskIndex, reviews: PostgresReviews
+    ) -> None:
+        super().__init__()
+        self._brokers = brokers
+        self._client_id = client_id
+        self._tasks = tasks
+        self._reviews = reviews
+        self._consumer: Any = None
+        self.last_poll_s = time.monotonic()
+
+    async def on_start(self) -> None:
+        """Join the group."""
+        self._consumer = AIOKafkaConsumer(
+            *TOPICS,
+            bootstrap_servers=self._brokers,
+            group_id=GROUP,
+            client_id=self._client_id,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        await self._consumer.start()
+
+    async def on_stop(self) -> None:
+        """Leave the group; what was not committed is read again."""
+        await self._consumer.stop()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _run(self) -> None:
+        while not self.should_stop:
+            try:
+                batches = await self._consumer.getmany(timeout_ms=int(POLL_S * 1000), max_records=RECORDS_MAX)
+                self.last_poll_s = time.monotonic()
+                records = [record for batch in batches.values() for record in batch]
+                if records and await self._written(records):
+                    await self._consumer.commit()
+            except KafkaError as error:
+                log.warning("the task index could not read or commit, will try again: %r", error)
+                await self.sleep(STORE_BACKOFF_S)
+
+    async def _written(self, records: list[ConsumerRecord]) -> bool:
+        """Write the batch, waiting for the store while it is away; False when the worker stops first."""
+        while not self.should_stop:
+            try:
+                await self._write(records)
+            except StoreUnavailableError as error:
+                log.warning("the task index could not be written, will try again: %s", error)
+                await self.sleep(STORE_BACKOFF_S)
+            else:
+                return True
+        return False
+
+    async def _write(self, records: list[ConsumerRecord]) -> None:
+        progress: list[TaskProgress] = []
+        finished: list[TaskFinished] = []
+        for event, replay in _events(records):
+            if isinstance(event, TaskFinished):
+                finished.append(event)
+            elif isinstance(event, ReviewRequested):
+                await self._reviews.put(event)
+                progress.append(_held(event, replay))
+            else:
+                progress.append(_seen(event, replay))
+        await self._tasks.upsert_progress(progress)
+        await self._tasks.finish(finished)
+
+
+def _events(records: Iterable[ConsumerRecord]) -> Iterable[tuple[Any, int]]:
+    for record in records:
+        replay = text_headers(record.headers).get(REPLAY_COUNT, "0")
+        try:
+            yield decode(record.value, TOPICS[record.topic]), int(replay) if replay.isdecimal() else 0
+        except InvalidMessageError:
+            log.debug("not indexed: %s-%d@%d is no event", record.topic, record.partition, record.offset)
+
+
+def _seen(event: Any, replay: int) -> TaskProgress:
+    return TaskProgress(
+        task=event.task,
+        progress=PROGRESS[type(event)],
+        title=event.document.title if isinstance(event, TaskGenerated | TaskValidated) else None,
+        score=getattr(event, "score", None),
+        findings=getattr(event, "findings", ()),
+        spend=Spend() if isinstance(event, TaskSubmitted) else event.spend,
+        replay=replay,
+    )
+
+
+def _held(event: ReviewRequested, replay: int) -> TaskProgress:
+    held = event.held
+    return TaskProgress(
+        task=held.task,
+        progress=Progress.IN_REVIEW,
+        reason=event.reason,
+        title=held.document.title,
+        score=held.score,
+        findings=held.findings,
+        spend=held.spend,
+        replay=replay,
+    )

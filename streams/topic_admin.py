@@ -1,0 +1,109 @@
+"""Creating the topics and comparing them with what is there."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.topics import Topic, all_topics
+
+REQUEST_MS_MAX = 30_000
+LEADER_POLL_S = 0.1
+LEADER_POLLS_MAX = 200
+
+
+class TopicError(Exception):
+    """A topic could not be created."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TopicState:
+    """A topic as it is defined, and as it is.
+
+    Attributes:
+        topic: the definition.
+        partitions: how many it has, or None when it does not exist.
+    """
+
+    topic: Topic
+    partitions: int | None
+
+
+async def create_missing(brokers: str, partitions: int, replication: int) -> tuple[str, ...]:
+    """Create the topics that do not exist; safe when several processes do it at once.
+
+    Args:
+        brokers: bootstrap servers.
+        partitions: of each new topic; the same for all, so that a dead letter keeps its partition number.
+        replication: replicas of each new topic.
+
+    Returns:
+        Names of the topics that were created.
+
+    Raises:
+        TopicError: the broker refused one.
+        KafkaError: the broker does not answer.
+    """
+    missing = [state.topic for state in await describe(brokers) if state.partitions is None]
+    if not missing:
+        return ()
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=REQUEST_MS_MAX)
+    await admin.start()
+    try:
+        answer = await admin.create_topics([_definition(t, partitions, replication) for t in missing])
+        await _await_leaders(admin, [topic.name for topic in missing])
+    finally:
+        await admin.close()
+    return tuple(name for name, code, *rest in answer.topic_errors if _created(name, code, rest))
+
+
+async def describe(brokers: str) -> Sequence[TopicState]:
+    """Return every topic with the number of its partitions.
+
+    Raises:
+        KafkaError: the broker does not answer.
+    """
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=REQUEST_MS_MAX)
+    await admin.start()
+    try:
+        existing = set(await admin.list_topics())
+        names = [topic.name for topic in all_topics() if topic.name in existing]
+        details = await admin.describe_topics(names) if names else []
+    finally:
+        await admin.close()
+    counts = {detail["topic"]: len(detail["partitions"]) for detail in details}
+    return [TopicState(topic=topic, partitions=counts.get(topic.name)) for topic in all_topics()]
+
+
+def _definition(topic: Topic, partitions: int, replication: int) -> NewTopic:
+    return NewTopic(
+        topic.name,
+        num_partitions=partitions,
+        replication_factor=replication,
+        topic_configs={
+            "retention.ms": str(topic.retention_ms),
+            "max.message.bytes": str(topic.record_bytes_max),
+            "min.insync.replicas": str(max(1, replication - 1)),
+        },
+    )
+
+
+async def _await_leaders(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait until every partition has a leader: clients that come earlier log errors that mean nothing."""
+    for _ in range(LEADER_POLLS_MAX):
+        details = await admin.describe_topics(list(names))
+        if all(p["leader"] >= 0 for detail in details for p in detail["partitions"]):
+            return
+        await asyncio.sleep(LEADER_POLL_S)
+    raise TopicError(f"new topics have no leader after {LEADER_POLLS_MAX * LEADER_POLL_S:.0f} s: {names!r}")
+
+
+def _created(name: str, code: int, rest: Sequence[str | None]) -> bool:
+    if code == 0:
+        return True
+    error: type[KafkaError] = for_code(code)
+    if error is TopicAlreadyExistsError:
+        return False
+    raise TopicError(f"topic {name} could not be created: {error.__name__} {rest[0] if rest else ''}")

@@ -1,0 +1,163 @@
+"""One worker process: everything that its stages need, started and stopped in order."""
+
+import asyncio
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mode import Service
+
+from processors.disposition import RetryPolicy
+from processors.ports import Ports
+from processors.sinks.files import FilesSink
+from schemas.base import Stage
+from streams.clock import SystemClock
+from streams.engine.consumer import ConsumerHealth, ConsumerSettings, StageConsumer
+from streams.engine.group import GroupSettings
+from streams.engine.producer import RecordProducer
+from streams.health import Health, judge
+from streams.models import open_models
+from streams.pipeline import PIPELINE
+from streams.recipes import FolderRecipeBook, RecipeFolder
+from streams.settings import INDEX, Settings
+from streams.site_pages import SiteIndexer
+from streams.stage_handler import StageHandler
+from streams.store.database import Database
+from streams.store.journal import PostgresCallJournal
+from streams.store.migrations import migrate
+from streams.store.pages import PostgresPageIndex
+from streams.store.publications import PostgresPublications
+from streams.store.recipes import PostgresRecipeStore
+from streams.store.reviews import PostgresReviews
+from streams.store.sites import PostgresSites
+from streams.store.tasks import PostgresTaskIndex
+from streams.store.workers import WorkerLease
+from streams.task_index import TaskIndexer
+from streams.telemetry import Telemetry
+from streams.topic_admin import create_missing
+
+DATABASE_CONNECTIONS_MAX = 16
+
+log = logging.getLogger(__name__)
+
+
+class Worker(Service):  # type: ignore[misc] # mode ships no types
+    """Runs the stages that the settings name.
+
+    Args:
+        settings: addresses and bounds.
+        telemetry: the process's metrics.
+    """
+
+    def __init__(self, settings: Settings, telemetry: Telemetry) -> None:
+        super().__init__()
+        self.settings = settings
+        self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self._telemetry = telemetry
+        self._consumers: dict[Stage, StageConsumer] = {}
+        self._indexers: Sequence[Any] = ()
+
+    async def on_start(self) -> None:
+        """Connect to everything, then take work."""
+        settings = self.settings
+        brokers = settings.need_brokers()
+        self._database = await Database.open(
+            settings.need_database(), connections_max=DATABASE_CONNECTIONS_MAX
+        )
+        await migrate(self._database)
+        created = await create_missing(brokers, settings.partitions, settings.replication)
+        log.info("worker %s: topics created: %s", self.worker_id, ", ".join(created) or "none")
+        self._lease = WorkerLease(self._database, self.worker_id, settings.stages)
+        await self._lease.register()
+        self._models = open_models(
+            settings, PostgresCallJournal(self._database, self.worker_id), SystemClock()
+        )
+        self._producer = RecordProducer(brokers, self.worker_id)
+        await self._producer.start()
+        ports = await self._ports()
+        for stage in Stage:
+            if stage in settings.stages:
+                self._consumers[stage] = self._consumer(stage, ports)
+        self._telemetry.watch_consumers(lambda: self.consumer_health().items())
+        self._telemetry.watch_limit(self._models.waiting)
+        if INDEX in settings.stages:
+            self._indexers = self._index_services(brokers)
+        for service in (*self._consumers.values(), *self._indexers):
+            await self.add_runtime_dependency(service)
+
+    async def on_stop(self) -> None:
+        """Drain all stages at once, then let go of what they needed."""
+        await asyncio.gather(*(service.stop() for service in (*self._consumers.values(), *self._indexers)))
+
+    async def on_shutdown(self) -> None:
+        """Disconnect; nothing is in flight any more."""
+        if hasattr(self, "_producer"):
+            await self._producer.stop()
+            await self._models.close()
+        if hasattr(self, "_lease"):
+            await self._lease.release()
+            await self._database.close()
+
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _heartbeat(self) -> None:
+        await self._lease.run()
+
+    def consumer_health(self) -> Mapping[str, ConsumerHealth]:
+        """Return each stage consumer's state."""
+        return {stage: consumer.health() for stage, consumer in self._consumers.items()}
+
+    def health(self) -> Health:
+        """Return the worker's health."""
+        return judge(self.consumer_health(), self.settings.in_flight)
+
+    async def _ports(self) -> Ports:
+        recipes = FolderRecipeBook(
+            RecipeFolder(self.settings.recipes).read(), PostgresRecipeStore(self._database)
+        )
+        await recipes.keep_current()
+        return Ports(
+            clock=SystemClock(),
+            recipes=recipes,
+            catalogue=self._models.catalogue,
+            model=self._models.gateway,
+            pages=PostgresPageIndex(self._database),
+            publications=PostgresPublications(self._database, self.worker_id),
+            sinks={"files": FilesSink(self.settings.site, SystemClock(), self.settings.site_url)},
+        )
+
+    def _consumer(self, stage: Stage, ports: Ports) -> StageConsumer:
+        spec, settings = PIPELINE[stage], self.settings
+        return StageConsumer(
+            GroupSettings(
+                brokers=settings.need_brokers(),
+                group=spec.group,
+                client_id=self.worker_id,
+                topics=spec.topics,
+                session_timeout_s=settings.session_timeout_s,
+            ),
+            ConsumerSettings(
+                ordering=settings.ordering,
+                in_flight_max=settings.in_flight,
+                drain_s_max=settings.drain_s,
+            ),
+            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry),
+            self._producer,
+            policy=RetryPolicy(),
+            on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,
+        )
+
+    def _index_services(self, brokers: str) -> Sequence[Any]:
+        pages = PostgresPageIndex(self._database)
+        return [
+            TaskIndexer(
+                brokers, self.worker_id, PostgresTaskIndex(self._database), PostgresReviews(self._database)
+            ),
+            SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
+        ]
+
+
+def _ignore(_share: float) -> None:
+    """Only generate spends a provider's limit."""

@@ -1,0 +1,3 @@
+"""Fixtures that more than one folder uses."""
+
+pytest_plugins = ["fixtures.embedded", "fixtures.store"]

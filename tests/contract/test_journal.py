@@ -1,0 +1,249 @@
+"""The paid-call journal: the same claims hold for the fake and for PostgreSQL."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import pytest
+from builders import a_task, a_usage
+from fakes.journal import FakeJournal
+from fixtures.store import a_live_worker
+
+from processors.errors import ClaimedElsewhereError
+from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from streams.store.journal import PostgresCallJournal
+
+KEY = CallKey(revision="0123456789abcdef0123", step="write")
+TASK = a_task()
+INTENT = CallIntent(
+    key=KEY,
+    task=TASK,
+    recipe="flight-route@0123456789ab",
+    provider="simulated",
+    model="small-1",
+    simulated=True,
+    cost_max_usd=Decimal("0.0123"),
+)
+
+
+def an_answer(attempt: int = 1, text: str = '{"title": "Flights"}') -> JournaledAnswer:
+    return JournaledAnswer(
+        attempt=attempt,
+        text=text,
+        finish_reason="stop",
+        provider="simulated",
+        model="small-1",
+        simulated=True,
+        usage=a_usage(input_cache_read=7, reasoning=3),
+        usage_estimated=False,
+        cost_usd=Decimal("0.00042"),
+        submission_id=TASK.submission_id,
+        latency_s=1.25,
+        answered_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
+    )
+
+
+class Journals:
+    """Journals of several workers over the same calls."""
+
+    def __init__(
+        self,
+        journal: Callable[[str, float], Awaitable[CallJournal]],
+        kill: Callable[[str], Awaitable[None]],
+        states: Callable[[], Awaitable[list[tuple[str, Decimal | None]]]],
+    ) -> None:
+        self.journal = journal
+        self.kill = kill
+        self.states = states
+
+
+def fake_journals() -> Journals:
+    shared = FakeJournal("nobody")
+
+    async def journal(worker_id: str, wait_s_max: float) -> CallJournal:
+        return shared.beside(worker_id)
+
+    async def kill(worker_id: str) -> None:
+        shared.calls.live.discard(worker_id)
+
+    async def states() -> list[tuple[str, Decimal | None]]:
+        return [(call.state, call.cost_usd) for call in shared.attempts(KEY)]
+
+    return Journals(journal, kill, states)
+
+
+def postgres_journals(request: pytest.FixtureRequest) -> Journals:
+    database = request.getfixturevalue("database")
+    leases = {}
+
+    async def journal(worker_id: str, wait_s_max: float) -> CallJournal:
+        leases[worker_id] = await a_live_worker(database, worker_id)
+        return PostgresCallJournal(database, worker_id, wait_s_max=wait_s_max)
+
+    async def kill(worker_id: str) -> None:
+        await leases[worker_id].release()
+
+    async def states() -> list[tuple[str, Decimal | None]]:
+        rows = await database.fetch("SELECT state, cost_usd FROM model_calls ORDER BY attempt")
+        return [(row["state"], row["cost_usd"]) for row in rows]
+
+    return Journals(journal, kill, states)
+
+
+@pytest.fixture(params=["fake", pytest.param("postgres", marks=pytest.mark.integration)])
+def journals(request: pytest.FixtureRequest) -> Journals:
+    return fake_journals() if request.param == "fake" else postgres_journals(request)
+
+
+@pytest.fixture
+async def journal(journals: Journals) -> CallJournal:
+    return await journals.journal("worker-a", 0.5)
+
+
+async def test_an_unknown_call_is_not_found(journal: CallJournal) -> None:
+    assert await journal.find(KEY) is None
+
+
+async def test_a_first_intent_is_attempt_one(journal: CallJournal, journals: Journals) -> None:
+    assert await journal.open(INTENT) == Opened(1)
+    assert await journals.states() == [("open", None)]
+
+
+async def test_an_answer_is_found_as_it_was_given(journal: CallJournal) -> None:
+    await journal.open(INTENT)
+    await journal.answered(KEY, an_answer())
+
+    assert await journal.find(KEY) == an_answer()
+    assert await journal.open(INTENT) == an_answer()
+
+
+async def test_steps_and_revisions_do_not_share_answers(journal: CallJournal) -> None:
+    await journal.open(INTENT)
+    await journal.answered(KEY, an_answer())
+
+    assert await journal.find(replace(KEY, step="write/repair-1")) is None
+    assert await journal.open(replace(INTENT, key=replace(KEY, revision="f" * 20))) == Opened(1)
+
+
+async def test_answering_again_changes_nothing(journal: CallJournal, journals: Journals) -> None:
+    await journal.open(INTENT)
+    await journal.answered(KEY, an_answer())
+    await journal.answered(KEY, an_answer())
+
+    assert await journals.states() == [("answered", Decimal("0.00042"))]
+
+
+async def test_answering_what_was_never_opened_is_a_bug(journal: CallJournal) -> None:
+    with pytest.raises(LookupError, match="opened"):
+        await journal.answered(KEY, an_answer())
+
+
+async def test_a_failed_attempt_is_free_and_followed_by_the_next(
+    journal: CallJournal, journals: Journals
+) -> None:
+    await journal.open(INTENT)
+    await journal.failed(KEY, 1, "429", billed=False)
+    await journal.failed(KEY, 1, "429", billed=False)
+
+    assert await journal.find(KEY) is None
+    assert await journal.open(INTENT) == Opened(2)
+    assert await journals.states() == [("failed", Decimal(0)), ("open", None)]
+
+
+async def test_an_attempt_that_may_be_billed_stays_booked_at_its_worst_case(
+    journal: CallJournal, journals: Journals
+) -> None:
+    await journal.open(INTENT)
+    await journal.failed(KEY, 1, "timeout", billed=True)
+
+    assert await journals.states() == [("unknown", Decimal("0.0123"))]
+
+
+async def test_a_failure_never_takes_an_answer_away(journal: CallJournal) -> None:
+    await journal.open(INTENT)
+    await journal.answered(KEY, an_answer())
+    await journal.failed(KEY, 1, "late", billed=False)
+
+    assert await journal.find(KEY) == an_answer()
+
+
+async def test_one_of_64_tasks_opens_and_all_get_its_answer(journals: Journals) -> None:
+    both = [await journals.journal(worker, 20.0) for worker in ("worker-a", "worker-b")]
+    bought = []
+
+    async def call(journal: CallJournal) -> JournaledAnswer:
+        opened = await journal.open(INTENT)
+        if isinstance(opened, JournaledAnswer):
+            return opened
+        bought.append(opened)
+        await asyncio.sleep(0)
+        await journal.answered(KEY, an_answer(opened.attempt))
+        return an_answer(opened.attempt)
+
+    answers = await asyncio.gather(*(call(both[number % 2]) for number in range(64)))
+
+    assert bought == [Opened(1)]
+    assert answers == [an_answer()] * 64
+
+
+@pytest.mark.parametrize("worker_id", ["worker-a", "worker-b"])
+async def test_a_call_that_a_live_worker_is_at_is_waited_for_but_not_for_ever(
+    journals: Journals, worker_id: str
+) -> None:
+    await (await journals.journal("worker-a", 0.2)).open(INTENT)
+    other = await journals.journal(worker_id, 0.2)
+
+    with pytest.raises(ClaimedElsewhereError):
+        await other.find(KEY)
+    with pytest.raises(ClaimedElsewhereError):
+        await other.open(INTENT)
+    assert await journals.states() == [("open", None)]
+
+
+async def test_a_dead_workers_call_is_booked_and_opened_again(journals: Journals) -> None:
+    await (await journals.journal("worker-a", 0.2)).open(INTENT)
+    other = await journals.journal("worker-b", 0.2)
+    await journals.kill("worker-a")
+
+    assert await other.find(KEY) is None
+    assert await other.open(INTENT) == Opened(2)
+    assert await journals.states() == [("unknown", Decimal("0.0123")), ("open", None)]
+
+
+async def test_one_of_many_takes_over_from_a_dead_worker(journals: Journals) -> None:
+    await (await journals.journal("worker-a", 0.2)).open(INTENT)
+    heirs = [await journals.journal(f"heir-{number}", 0.2) for number in range(8)]
+    await journals.kill("worker-a")
+
+    results = await asyncio.gather(*(heir.open(INTENT) for heir in heirs), return_exceptions=True)
+
+    assert [result for result in results if isinstance(result, Opened)] == [Opened(2)]
+    assert sum(isinstance(result, ClaimedElsewhereError) for result in results) == 7
+
+
+async def test_a_late_answer_of_a_worker_held_for_dead_is_kept(journals: Journals) -> None:
+    zombie, heir = await journals.journal("worker-a", 0.2), await journals.journal("worker-b", 0.2)
+    await zombie.open(INTENT)
+    await journals.kill("worker-a")
+    await heir.open(INTENT)
+
+    await zombie.answered(KEY, an_answer(1))
+
+    assert await heir.find(KEY) == an_answer(1)
+    assert await heir.open(INTENT) == an_answer(1)
+
+
+async def test_two_answers_stay_in_the_ledger_and_the_first_attempt_counts(journals: Journals) -> None:
+    zombie, heir = await journals.journal("worker-a", 0.2), await journals.journal("worker-b", 0.2)
+    await zombie.open(INTENT)
+    await journals.kill("worker-a")
+    await heir.open(INTENT)
+    await heir.answered(KEY, an_answer(2, "second"))
+
+    assert await heir.find(KEY) == an_answer(2, "second")
+    await zombie.answered(KEY, an_answer(1, "first"))
+
+    assert await heir.find(KEY) == an_answer(1, "first")
+    assert [state for state, _ in await journals.states()] == ["answered", "answered"]

@@ -1,0 +1,106 @@
+"""Paid-call journal in memory."""
+
+import asyncio
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from processors.errors import ClaimedElsewhereError
+from processors.ports import CallIntent, CallKey, JournaledAnswer, Opened
+
+WAIT_TURNS_MAX = 1000
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeCall:
+    intent: CallIntent
+    worker_id: str
+    state: Literal["open", "answered", "failed", "unknown"] = "open"
+    cost_usd: Decimal | None = None
+    answer: JournaledAnswer | None = None
+    error: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class FakeCalls:
+    """The rows that workers share: attempts by call, and which workers are alive."""
+
+    attempts: dict[CallKey, list[FakeCall]] = field(default_factory=dict)
+    live: set[str] = field(default_factory=set)
+
+
+class FakeJournal:
+    """The journal of one live worker; `beside` gives another worker's over the same calls."""
+
+    def __init__(self, worker_id: str = "worker-1", calls: FakeCalls | None = None) -> None:
+        self.worker_id = worker_id
+        self.calls = calls or FakeCalls()
+        self.calls.live.add(worker_id)
+        self.error: Exception | None = None
+
+    def beside(self, worker_id: str) -> "FakeJournal":
+        return FakeJournal(worker_id, self.calls)
+
+    def attempts(self, key: CallKey) -> list[FakeCall]:
+        return self.calls.attempts.setdefault(key, [])
+
+    async def find(self, key: CallKey) -> JournaledAnswer | None:
+        for _ in range(WAIT_TURNS_MAX):
+            self._raise_error()
+            current = self._current(key)
+            if current is None or (current.state == "open" and not self._live(current)):
+                return None
+            if current.answer is not None:
+                return current.answer
+            await asyncio.sleep(0)
+        raise ClaimedElsewhereError(f"step {key.step!r} is open under a live worker")
+
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+        for _ in range(WAIT_TURNS_MAX):
+            self._raise_error()
+            current = self._current(intent.key)
+            if current is not None and current.answer is not None:
+                return current.answer
+            if current is None or not self._live(current):
+                return self._open(intent, current)
+            await asyncio.sleep(0)
+        raise ClaimedElsewhereError(f"step {intent.key.step!r} is open under a live worker")
+
+    async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
+        self._raise_error()
+        call = self._call(key, answer.attempt)
+        if call is None:
+            raise LookupError(f"attempt {answer.attempt} of {key.step!r} was never opened")
+        call.state, call.answer, call.cost_usd, call.error = "answered", answer, answer.cost_usd, None
+
+    async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
+        self._raise_error()
+        call = self._call(key, attempt)
+        if call is None or call.state == "answered":
+            return
+        call.state, call.error = ("unknown" if billed else "failed"), error
+        call.cost_usd = call.intent.cost_max_usd if billed else Decimal(0)
+
+    def _open(self, intent: CallIntent, dead: FakeCall | None) -> Opened:
+        if dead is not None:
+            dead.state, dead.cost_usd = "unknown", dead.intent.cost_max_usd
+        attempts = self.attempts(intent.key)
+        attempts.append(FakeCall(intent=intent, worker_id=self.worker_id))
+        return Opened(len(attempts))
+
+    def _current(self, key: CallKey) -> FakeCall | None:
+        """What counts of a call: its first answer, or else the intent that is open."""
+        attempts = self.attempts(key)
+        counting = [call for state in ("answered", "open") for call in attempts if call.state == state]
+        return counting[0] if counting else None
+
+    def _call(self, key: CallKey, attempt: int) -> FakeCall | None:
+        attempts = self.attempts(key)
+        return attempts[attempt - 1] if 1 <= attempt <= len(attempts) else None
+
+    def _live(self, call: FakeCall) -> bool:
+        return call.worker_id == self.worker_id or call.worker_id in self.calls.live
+
+    def _raise_error(self) -> None:
+        if self.error is not None:
+            raise self.error

@@ -1,0 +1,68 @@
+import pytest
+
+from processors.errors import UnpricedModelError
+from processors.gateway.catalogue import InvalidCatalogueError, default, load
+from schemas.base import Tier
+from schemas.catalogue import OwnPrice
+
+ONE_MODEL = b"""
+providers: [{name: mine, base_url: "http://localhost:1234/v1", limits: {requests_per_minute: 60}}]
+models:
+  - {name: m, provider: mine, tier: mid, price: {input: 0.05, output: 1}, context_tokens: 8000}
+"""
+
+
+def test_the_shipped_catalogue_has_a_model_of_each_tier() -> None:
+    assert [default().model_for(tier) for tier in Tier] == ["gpt-5-nano", "gpt-5-mini", "gpt-5"]
+
+
+@pytest.mark.parametrize("tier", list(Tier))
+def test_a_tier_without_a_model_gets_the_next_larger_or_else_the_largest(tier: Tier) -> None:
+    assert load(ONE_MODEL).model_for(tier) == "m"
+
+
+def test_a_price_is_the_decimal_that_is_written() -> None:
+    price = load(ONE_MODEL).model("m").price
+
+    assert isinstance(price, OwnPrice)
+    assert str(price.input) == "0.05"
+
+
+def test_the_simulated_provider_answers_for_every_model_at_its_price() -> None:
+    simulated = default().simulated_at("http://127.0.0.1:8700/v1")
+
+    (provider,) = simulated.used_providers
+    assert provider.simulated
+    assert provider.base_url == "http://127.0.0.1:8700/v1"
+    assert provider.limits == default().rules.providers[1].limits
+    assert [model.price for model in simulated.rules.models] == [m.price for m in default().rules.models]
+
+
+def test_without_a_simulated_provider_nothing_is_simulated() -> None:
+    with pytest.raises(InvalidCatalogueError, match="simulated: true"):
+        load(ONE_MODEL).simulated_at("http://127.0.0.1:8700/v1")
+
+
+def test_an_unknown_model_is_unpriced() -> None:
+    with pytest.raises(UnpricedModelError, match="'gpt-0' is not in the catalogue"):
+        default().model("gpt-0")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"providers: &a []\nmodels: *a", "anchors"),
+        (b"[]", "whole"),
+        (b"providers: 2026-01-01", "providers"),
+        (ONE_MODEL.replace(b"tier: mid", b"tier: huge"), "models.0.tier"),
+        (ONE_MODEL.replace(b"provider: mine", b"provider: yours"), "yours"),
+        (ONE_MODEL.replace(b"http://localhost", b"http://user:secret@localhost"), "base_url"),
+        (ONE_MODEL.replace(b'base_url: "http://localhost:1234/v1", ', b""), "no base_url"),
+        (b"#" * 70_000, "70000 bytes"),
+    ],
+)
+def test_a_wrong_catalogue_says_where(content: bytes, told: str) -> None:
+    with pytest.raises(InvalidCatalogueError, match=told) as raised:
+        load(content)
+
+    assert "secret" not in str(raised.value)

@@ -1,0 +1,304 @@
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from builders import NOW, a_task
+from fakes import virtual_time
+from fakes.clock import FakeClock
+from fakes.journal import FakeJournal
+from fakes.model_request import a_request
+from fakes.transport import ScriptedTransport, a_completion, a_problem
+from processors.errors import (
+    BudgetExceededError,
+    ProcessingError,
+    ProviderMalformedError,
+    ProviderRateLimitedError,
+    ProviderRefusedError,
+    ProviderRejectedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    StoreUnavailableError,
+    UnpricedModelError,
+)
+from processors.gateway.catalogue import default
+from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
+from processors.gateway.limits import ProviderLimits
+from processors.gateway.prices import Prices, compile_prices
+from processors.ports import CallKey, ModelAnswer, ModelRequest
+from schemas.usage import Usage
+
+CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
+PRICES = compile_prices(CATALOGUE, NOW)
+KEY = CallKey(revision="r" * 20, step="write")
+
+
+class Rig:
+    """A gateway on fakes."""
+
+    def __init__(self, *replies: Any, prices: Prices = PRICES) -> None:
+        self.transport = ScriptedTransport(*replies)
+        self.journal = FakeJournal()
+        self.limits = ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
+        self.limits.set_share(1.0)
+        self.gateway = Gateway(
+            catalogue=CATALOGUE,
+            prices=prices,
+            journal=self.journal,
+            limits={"simulated": self.limits},
+            transports={"simulated": self.transport},
+            clock=FakeClock(),
+        )
+
+    async def complete(self, request: ModelRequest | None = None) -> ModelAnswer:
+        return await self.gateway.complete(request or a_request())
+
+    def states(self) -> list[str]:
+        return [call.state for call in self.journal.attempts(KEY)]
+
+
+async def cancelled(running: asyncio.Future[Any]) -> None:
+    running.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+
+
+async def test_an_answer_is_priced_recorded_and_durable() -> None:
+    rig = Rig()
+
+    answer = await rig.complete()
+
+    recorded = answer.recorded
+    assert recorded.call_id == f"{'r' * 20}/write/1"
+    assert recorded.cost_usd == PRICES.price("gpt-5-nano", Usage(input_fresh=400, output=300))
+    assert (recorded.simulated, recorded.replayed, recorded.usage_estimated) == (True, False, False)
+    assert recorded.batch_id == "batch-1"
+    assert rig.states() == ["answered"]
+
+
+async def test_the_call_and_its_task_are_named_in_headers() -> None:
+    rig = Rig()
+
+    await rig.complete()
+
+    headers = rig.transport.requests[0].headers
+    assert headers[CALL_HEADER] == f"{'r' * 20}/write/1"
+    assert headers[TASK_HEADER] == a_task().task_id
+
+
+async def test_an_answer_is_bought_once() -> None:
+    rig = Rig()
+
+    first, second = await rig.complete(), await rig.complete()
+
+    assert first == second
+    assert len(rig.transport.requests) == 1
+
+
+async def test_two_at_once_buy_one_answer() -> None:
+    rig = Rig()
+
+    first, second = await asyncio.gather(rig.complete(), rig.complete())
+
+    assert first == second
+    assert len(rig.transport.requests) == 1
+
+
+async def test_another_submission_replays_what_the_first_one_paid() -> None:
+    rig = Rig()
+    first = await rig.complete()
+
+    second = await rig.complete(a_request(task=a_task(batch_id="batch-2")))
+
+    assert second.recorded.replayed
+    assert second.recorded.submission_id == first.recorded.submission_id
+    assert second.recorded.batch_id is None
+
+
+async def test_a_call_over_budget_is_not_made_and_not_opened() -> None:
+    rig = Rig()
+
+    with pytest.raises(BudgetExceededError, match=r"expected at most the 0\.0001 USD"):
+        await rig.complete(a_request(budget_usd=Decimal("0.0001")))
+
+    assert (rig.transport.requests, rig.states()) == ([], [])
+
+
+async def test_a_replay_needs_no_budget() -> None:
+    rig = Rig()
+    await rig.complete()
+
+    assert (await rig.complete(a_request(budget_usd=Decimal("0.0001")))).text
+
+
+@pytest.mark.parametrize("model", ["gpt-0", "gpt-5"])
+async def test_a_call_of_unknown_cost_is_not_made(model: str) -> None:
+    rig = Rig(prices=Prices({}))
+
+    with pytest.raises(UnpricedModelError):
+        await rig.complete(a_request(model=model))
+
+    assert (rig.transport.requests, rig.states()) == ([], [])
+
+
+async def test_a_missing_usage_is_estimated_and_flagged() -> None:
+    recorded = (await Rig(a_completion("x" * 400, usage=None)).complete()).recorded
+
+    assert recorded.usage_estimated
+    assert recorded.usage.output == 100
+    assert recorded.cost_usd > 0
+
+
+@pytest.mark.parametrize(
+    ("reply", "raised", "state"),
+    [
+        (a_problem(429), ProviderRateLimitedError, "failed"),
+        (a_problem(401), ProviderRejectedError, "failed"),
+        (a_problem(503), ProviderUnavailableError, "failed"),
+        (a_problem(504), ProviderUnavailableError, "unknown"),
+        (a_completion(None), ProviderMalformedError, "unknown"),
+        (a_completion(None, refusal="no"), ProviderRefusedError, "unknown"),
+        (ProviderTimeoutError("late"), ProviderTimeoutError, "unknown"),
+        (ProviderUnavailableError("refused", billed=False), ProviderUnavailableError, "failed"),
+        (ZeroDivisionError("a bug"), ZeroDivisionError, "unknown"),
+    ],
+)
+async def test_a_failure_closes_the_intent_and_books_what_may_be_billed(
+    reply: Any, raised: type[Exception], state: str
+) -> None:
+    rig = Rig(reply, a_completion())
+
+    with pytest.raises(raised):
+        await rig.complete()
+
+    assert rig.states() == [state]
+    assert (await rig.complete()).recorded.call_id.endswith("/2")
+
+
+def test_a_rate_limit_holds_the_other_calls_back() -> None:
+    async def scenario() -> float:
+        rig = Rig(a_problem(429, retry_after="30"), a_completion())
+        began_s = asyncio.get_running_loop().time()
+        with pytest.raises(ProviderRateLimitedError):
+            await rig.complete()
+        await rig.complete(a_request(step="other"))
+        return asyncio.get_running_loop().time() - began_s
+
+    assert virtual_time.run(scenario()) == pytest.approx(30, abs=0.01)
+
+
+async def test_a_cancelled_call_is_closed_as_maybe_billed() -> None:
+    rig = Rig()
+    rig.transport.gate = asyncio.Event()
+    running = asyncio.ensure_future(rig.complete())
+    await rig.transport.asked.wait()
+
+    await cancelled(running)
+
+    assert rig.states() == ["unknown"]
+
+
+async def test_a_call_that_is_cancelled_while_it_is_opened_leaves_nothing_open() -> None:
+    for turns in range(1, 12):
+        rig = Rig()
+        running = asyncio.ensure_future(rig.complete())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+
+        await cancelled(running)
+
+        assert "open" not in rig.states()
+
+
+class AwayJournal(FakeJournal):
+    """A journal whose store goes away once the intent is open, until it is told to come back."""
+
+    away = False
+
+    async def open(self, intent: Any) -> Any:
+        opened = await super().open(intent)
+        self.error = StoreUnavailableError("away") if self.away else None
+        return opened
+
+
+def away_rig(*replies: Any) -> Rig:
+    rig = Rig(*replies)
+    rig.journal = AwayJournal()
+    rig.journal.away = True
+    rig.gateway = Gateway(
+        catalogue=CATALOGUE,
+        prices=PRICES,
+        journal=rig.journal,
+        limits={"simulated": rig.limits},
+        transports={"simulated": rig.transport},
+        clock=FakeClock(),
+    )
+    return rig
+
+
+def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
+    virtual_time.run(main)
+
+
+def test_an_answer_waits_for_a_store_that_comes_back() -> None:
+    async def scenario() -> None:
+        rig = away_rig()
+        running = asyncio.ensure_future(rig.complete())
+        await asyncio.sleep(20)
+        rig.journal.error = None
+        await running
+        assert rig.states() == ["answered"]
+
+    in_virtual_time(scenario())
+
+
+def test_an_answer_that_could_not_be_written_is_kept_and_not_bought_again() -> None:
+    async def scenario() -> None:
+        rig = away_rig()
+        with pytest.raises(StoreUnavailableError):
+            await rig.complete()
+        with pytest.raises(StoreUnavailableError):
+            await rig.complete()
+        rig.journal.error = None
+        assert (await rig.complete()).recorded.call_id.endswith("/1")
+        assert len(rig.transport.requests) == 1
+
+    in_virtual_time(scenario())
+
+
+def test_a_failure_that_could_not_be_written_is_told_and_closed_later() -> None:
+    async def scenario() -> None:
+        rig = away_rig(a_problem(503), a_completion())
+        with pytest.raises(ProviderUnavailableError):
+            await rig.complete()
+        rig.journal.error, rig.journal.away = None, False  # type: ignore[attr-defined]
+        assert (await rig.complete()).recorded.call_id.endswith("/2")
+        assert rig.states() == ["failed", "answered"]
+
+    in_virtual_time(scenario())
+
+
+def test_a_cancelled_call_keeps_its_answer_while_the_store_is_away() -> None:
+    async def scenario() -> None:
+        rig = away_rig()
+        running = asyncio.ensure_future(rig.complete())
+        await asyncio.sleep(1)
+        await cancelled(running)
+        rig.journal.error = None
+        await rig.complete()
+        assert len(rig.transport.requests) == 1
+
+    in_virtual_time(scenario())
+
+
+async def test_an_error_says_nothing_of_the_prompt() -> None:
+    rig = Rig(a_problem(400))
+
+    with pytest.raises(ProcessingError) as raised:
+        await rig.complete()
+
+    assert "Paris" not in str(raised.value)
+    assert "quotes" not in (rig.journal.attempts(KEY)[0].error or "")

@@ -1,0 +1,188 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import pytest
+
+from fakes.model_request import a_request
+from fakes.transport import a_completion, a_problem
+from processors.errors import (
+    ProcessingError,
+    ProviderMalformedError,
+    ProviderQuotaError,
+    ProviderRateLimitedError,
+    ProviderRefusedError,
+    ProviderRejectedError,
+    ProviderUnavailableError,
+)
+from processors.gateway.openai_chat import build_request, normal_usage, parse_answer
+from processors.gateway.wire import ParsedAnswer, WireAnswer
+from schemas.usage import Usage
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def parse(answer: WireAnswer) -> ParsedAnswer:
+    return parse_answer("p", answer, 1_000, NOW)
+
+
+def test_the_request_asks_for_the_schema_strictly_and_bounds_the_output() -> None:
+    wire = build_request(a_request())
+
+    body = orjson.loads(wire.body)
+    assert wire.path == "/chat/completions"
+    assert body["response_format"]["json_schema"] == {
+        "name": "page",
+        "schema": {"type": "object"},
+        "strict": True,
+    }
+    assert body["max_completion_tokens"] == 1_000
+    assert body["messages"] == [{"role": "user", "content": "Write about Paris."}]
+    assert "temperature" not in body
+
+
+def test_a_temperature_is_sent_only_when_given() -> None:
+    assert orjson.loads(build_request(a_request(temperature=0.0)).body)["temperature"] == 0.0
+
+
+def test_a_completion_is_read() -> None:
+    parsed = parse(a_completion("hello"))
+
+    assert parsed == ParsedAnswer(
+        text="hello",
+        finish_reason="stop",
+        usage=Usage(input_fresh=400, output=300),
+        response_model="gpt-5-nano-2025-08-07",
+        response_id="chatcmpl-1",
+    )
+
+
+def test_an_answer_that_was_cut_before_its_first_word_is_empty() -> None:
+    assert parse(a_completion(None, finish_reason="length")).text == ""
+
+
+def test_cached_audio_and_reasoning_tokens_are_counted_once() -> None:
+    found = {
+        "prompt_tokens": 100,
+        "completion_tokens": 50,
+        "prompt_tokens_details": {"cached_tokens": 60, "cache_write_tokens": 10, "audio_tokens": 5},
+        "completion_tokens_details": {"reasoning_tokens": 40},
+    }
+
+    usage = normal_usage(found, 1_000)
+
+    assert usage == Usage(
+        input_fresh=25, input_cache_read=60, input_cache_write=10, input_other=5, output=50, reasoning=40
+    )
+    assert usage.input == 100
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        None,
+        [],
+        {},
+        {"prompt_tokens": 1},
+        {"prompt_tokens": -1, "completion_tokens": 1},
+        {"prompt_tokens": 0, "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": -1},
+        {"prompt_tokens": 1, "completion_tokens": 2_001},
+        {"prompt_tokens": 10**12, "completion_tokens": 1},
+        {"prompt_tokens": 1.5, "completion_tokens": 1},
+        {"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": 2}},
+        {"prompt_tokens": 1, "completion_tokens": 1, "prompt_tokens_details": {"cached_tokens": "1"}},
+        {"prompt_tokens": 1, "completion_tokens": 1, "completion_tokens_details": {"reasoning_tokens": 2}},
+    ],
+)
+def test_a_usage_that_cannot_be_true_is_none(found: Any) -> None:
+    assert normal_usage(found, 1_000) is None
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        a_completion("x", refusal="no"),
+        a_completion(None, refusal="no"),
+        a_completion("", finish_reason="content_filter"),
+    ],
+)
+def test_a_refusal_is_an_outcome(answer: WireAnswer) -> None:
+    with pytest.raises(ProviderRefusedError):
+        parse(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        WireAnswer(status=200, headers={}, body=b"<html>"),
+        WireAnswer(status=200, headers={}, body=b"[]"),
+        WireAnswer(status=200, headers={}, body=b""),
+        a_completion(choices=[]),
+        a_completion(choices=[{"message": None}]),
+        a_completion(None),
+        a_completion("x", finish_reason="tool_calls"),
+        a_completion(choices=[{"message": {"content": "x"}, "finish_reason": 7}]),
+    ],
+)
+def test_anything_but_a_completion_is_malformed(answer: WireAnswer) -> None:
+    with pytest.raises(ProviderMalformedError):
+        parse(answer)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (a_problem(429), ProviderRateLimitedError),
+        (a_problem(429, code="insufficient_quota"), ProviderQuotaError),
+        (a_problem(402), ProviderQuotaError),
+        (a_problem(429, x_should_retry="false"), ProviderRejectedError),
+        *((a_problem(status), ProviderUnavailableError) for status in (408, 409, 500, 502, 503, 504, 529)),
+        *((a_problem(status), ProviderRejectedError) for status in (301, 400, 401, 403, 404, 413, 422)),
+        (a_problem(400, x_should_retry="true"), ProviderUnavailableError),
+        (a_problem(500, x_should_retry="false"), ProviderRejectedError),
+        (WireAnswer(status=503, headers={}, body=b"<html>"), ProviderUnavailableError),
+        (WireAnswer(status=500, headers={}, body=b'{"error": "text"}'), ProviderUnavailableError),
+    ],
+)
+def test_a_status_has_one_meaning(answer: WireAnswer, expected: type[ProcessingError]) -> None:
+    with pytest.raises(ProcessingError) as raised:
+        parse(answer)
+
+    assert type(raised.value) is expected
+    assert "prompt" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "billed"), [(500, False), (503, False), (502, True), (504, True), (408, True)]
+)
+def test_only_a_gateway_that_gave_up_may_have_been_billed(status: int, *, billed: bool) -> None:
+    with pytest.raises(ProviderUnavailableError) as raised:
+        parse(a_problem(status))
+
+    assert raised.value.billed is billed
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({}, None),
+        ({"retry_after_ms": "1500", "retry_after": "9"}, 1.5),
+        ({"retry_after": "2.5"}, 2.5),
+        ({"retry_after_ms": "soon", "retry_after": "2"}, 2.0),
+        ({"retry_after": "Thu, 01 Jan 2026 12:00:30 GMT"}, 30.0),
+        ({"retry_after": "Thu, 01 Jan 2026 11:00:00 GMT"}, 0.0),
+        ({"retry_after": "Thu, 01 Jan 2026 12:00:30 -0000"}, 30.0),
+        ({"retry_after": "-5"}, 0.0),
+        ({"retry_after": "inf"}, 3_600.0),
+        ({"retry_after": "nan"}, None),
+        ({"retry_after": "tomorrow"}, None),
+    ],
+)
+def test_the_wait_that_is_asked_for_is_read_and_bounded(
+    headers: dict[str, str], seconds: float | None
+) -> None:
+    with pytest.raises(ProviderRateLimitedError) as raised:
+        parse(a_problem(429, **headers))
+
+    assert raised.value.retry_after_s == seconds

@@ -1,0 +1,228 @@
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any, cast
+
+import orjson
+import pytest
+from builders import NOW, a_classified, a_finding, a_plan, a_repair, a_spend, a_task
+from fakes.catalogue import FakeCatalogue
+from fakes.clock import FakeClock
+from fakes.model_gateway import COST_USD, USAGE, FakeModelGateway, an_answer
+from fakes.recipe_book import FakeRecipeBook
+
+from processors.errors import InvalidOutputError, ProviderTimeoutError
+from processors.generate import generate
+from processors.ports import ModelAnswer, ModelRequest, Ports
+from processors.recipe import CompiledRecipe, compile_recipe
+from schemas.base import Outcome, Stage
+from schemas.events import TaskClassified, TaskFinished, TaskGenerated
+from schemas.task import PublishTarget
+
+UNUSED = cast("Any", None)
+OUTLINE = '{"points": ["one"]}'
+PAGE = '{"title": "All about tea"}'
+CONFIGURATION = b"""
+name: note
+key: "{{ topic }}"
+inputs: inputs.json
+steps:
+  - {name: outline, prompt: outline.j2, output: outline.json, tier: mid, temperature: 0.5}
+  - {name: write, prompt: write.j2, system: system.j2, output: page.json, output_tokens_max: 700}
+page: {slug: "{{ topic }}", title: "{{ steps.write.title }}", body: page.md.j2}
+"""
+
+
+@pytest.fixture
+def recipe() -> CompiledRecipe:
+    page = {
+        "type": "object",
+        "properties": {"title": {"type": "string", "minLength": 3}},
+        "required": ["title"],
+    }
+    return compile_recipe(
+        {
+            "recipe.yaml": CONFIGURATION,
+            "inputs.json": b'{"type": "object", "properties": {"topic": {"type": "string"}}}',
+            "outline.json": b'{"type": "object", "required": ["points"]}',
+            "page.json": orjson.dumps(page),
+            "outline.j2": b"Outline {{ topic }}",
+            "write.j2": b"Write {{ topic }}: {{ steps.outline.points[0] }}",
+            "system.j2": b"You write.",
+            "page.md.j2": b"# {{ steps.write.title }}",
+        }
+    )
+
+
+def event_for(recipe: CompiledRecipe, **changes: Any) -> TaskClassified:
+    task = a_task(recipe="note", inputs={"topic": "Tea"}, **changes.pop("task", {}))
+    plan = a_plan(recipe=recipe.ref, revision=task.revision(recipe.version))
+    return a_classified(task=task, plan=plan, **changes)
+
+
+def ports(recipe: CompiledRecipe, gateway: FakeModelGateway) -> Ports:
+    return Ports(
+        clock=FakeClock(),
+        recipes=FakeRecipeBook(recipe),
+        catalogue=FakeCatalogue(),
+        model=gateway,
+        pages=UNUSED,
+        publications=UNUSED,
+    )
+
+
+def cut_off(text: str) -> Callable[[ModelRequest], ModelAnswer]:
+    return lambda request: an_answer(request, text, finish_reason="length")
+
+
+async def test_the_steps_run_as_a_chain_and_make_the_document(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(OUTLINE, PAGE)
+    event = event_for(recipe)
+
+    made = await generate(event, ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert (made.task, made.plan, made.repair_round) == (event.task, event.plan, 0)
+    assert (made.document.slug, made.document.title, made.document.body) == (
+        "tea", "All about tea", "# All about tea"
+    )  # fmt: skip
+    assert [(each.step, each.output) for each in made.steps] == [
+        ("outline", {"points": ["one"]}), ("write", {"title": "All about tea"})
+    ]  # fmt: skip
+    assert (made.spend.calls, made.spend.cost_usd, made.spend.usage) == (2, 2 * COST_USD, USAGE + USAGE)
+
+
+async def test_a_request_carries_the_steps_settings(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(OUTLINE, PAGE)
+    event = event_for(recipe)
+
+    await generate(event, ports(recipe, gateway))
+
+    outline, write = gateway.requests
+    assert (outline.model, write.model) == ("mid-1", "small-1")
+    assert (outline.temperature, write.temperature) == (0.5, None)
+    assert (write.step, write.schema_name, write.output_tokens_max) == ("write", "write", 700)
+    assert (write.recipe, write.revision) == (recipe.ref, event.plan.revision)
+    assert write.schema["required"] == ["title"]
+    assert [(each.role, each.content) for each in write.messages] == [
+        ("system", "You write."), ("user", "Write Tea: one")
+    ]  # fmt: skip
+    assert write.budget_usd is None
+
+
+async def test_an_invalid_answer_is_repaired_once_with_its_faults(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(OUTLINE, '{"title": "a"}', PAGE)
+
+    made = await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert [each.step for each in made.steps] == ["outline", "write/repair-1"]
+    assert made.spend.calls == 3
+    repair = gateway.requests[2]
+    assert repair.messages[:2] == gateway.requests[1].messages
+    assert [each.role for each in repair.messages] == ["system", "user", "assistant", "user"]
+    assert repair.messages[2].content == '{"title": "a"}'
+    assert "- title: the value is shorter than 3 characters" in repair.messages[3].content
+
+
+async def test_an_answer_that_stays_invalid_is_given_up_and_not_quoted(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway("secret", "secret")
+
+    with pytest.raises(InvalidOutputError, match=r"step outline/repair-1: still invalid") as raised:
+        await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert "secret" not in str(raised.value)
+
+
+async def test_a_cut_off_answer_is_invalid_even_if_it_can_be_read(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(OUTLINE, cut_off(PAGE), PAGE)
+
+    await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert (
+        "cut off at the limit of 700 tokens: write a shorter one" in gateway.requests[2].messages[-1].content
+    )
+
+
+async def test_an_empty_answer_is_fed_back_as_a_message_that_providers_take(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway("", OUTLINE, PAGE)
+
+    await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert gateway.requests[1].messages[-2].content == "(no text)"
+
+
+async def test_a_repair_round_has_its_own_paths_and_feeds_the_findings_back(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(OUTLINE, "no", PAGE)
+    repair = a_repair(round=2, findings=(a_finding(message="says 7, the row says 8"),))
+
+    made = await generate(event_for(recipe, repair=repair, spend=a_spend()), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert made.repair_round == 2
+    assert made.spend.calls == 4
+    assert [each.step for each in gateway.requests] == [
+        "round-2/outline", "round-2/write", "round-2/write/repair-1"
+    ]  # fmt: skip
+    assert "- says 7, the row says 8" in gateway.requests[1].messages[1].content
+
+
+async def test_each_call_may_cost_what_the_earlier_ones_left(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(OUTLINE, "no", PAGE)
+    spent = a_spend(cost_usd=Decimal("0.0005"))
+    event = event_for(recipe, task={"budget_usd": Decimal("0.002")}, spend=spent)
+
+    await generate(event, ports(recipe, gateway))
+
+    assert [each.budget_usd for each in gateway.requests] == [
+        Decimal("0.0015"),
+        Decimal("0.0005"),
+        Decimal(0),
+    ]
+
+
+async def test_a_replayed_answer_costs_nothing(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(lambda request: an_answer(request, OUTLINE, replayed=True), PAGE)
+
+    made = await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert made.spend.calls == 1
+    assert [(each.replayed, each.cost_usd) for each in made.steps] == [(True, 0), (False, COST_USD)]
+
+
+async def test_one_simulated_answer_makes_the_document_simulated(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(lambda request: an_answer(request, OUTLINE, simulated=True), PAGE)
+
+    made = await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert made.document.simulated
+
+
+async def test_the_tasks_own_slug_wins(recipe: CompiledRecipe) -> None:
+    target = PublishTarget(site="s", slug="my-tea")
+    gateway = FakeModelGateway(OUTLINE, PAGE)
+
+    made = await generate(event_for(recipe, task={"target": target}), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert made.document.slug == "my-tea"
+
+
+async def test_a_task_past_its_deadline_expires_unpaid(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway()
+    event = event_for(recipe, task={"deadline": NOW - timedelta(seconds=1)}, spend=a_spend())
+
+    made = await generate(event, ports(recipe, gateway))
+
+    assert isinstance(made, TaskFinished)
+    assert (made.outcome, made.stage, made.spend) == (Outcome.EXPIRED, Stage.GENERATE, a_spend())
+    assert gateway.requests == []
+
+
+async def test_a_failed_call_is_passed_on(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway(ProviderTimeoutError("no answer in 60 s"))
+
+    with pytest.raises(ProviderTimeoutError):
+        await generate(event_for(recipe), ports(recipe, gateway))

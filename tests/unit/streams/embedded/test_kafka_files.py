@@ -1,0 +1,41 @@
+"""A broker is reached from this machine alone, and three keep what one would lose."""
+
+from pathlib import Path
+
+import pytest
+
+from streams.embedded.kafka_cluster import Broker, Cluster
+from streams.embedded.kafka_files import SERVER_FILE, write_files
+
+
+def settings_of_first(folder: Path, brokers: int) -> dict[str, str]:
+    members = tuple(
+        Broker(index=index, directory_id=f"d{index}", client_port=100 + index, controller_port=200 + index)
+        for index in range(brokers)
+    )
+    cluster = Cluster(cluster_id="c", brokers=members)
+    broker_folder = folder / "kafka" / "broker-0"
+    broker_folder.mkdir(parents=True)
+    write_files(broker_folder, members[0], cluster, (), 1234)
+    lines = (broker_folder / SERVER_FILE).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_a_broker_listens_on_the_loopback_interface_alone(tmp_path: Path) -> None:
+    settings = settings_of_first(tmp_path, 1)
+
+    assert settings["listeners"] == "PLAINTEXT://127.0.0.1:100,CONTROLLER://127.0.0.1:200"
+    assert settings["advertised.listeners"] == settings["listeners"]
+    assert settings["auto.create.topics.enable"] == "false"
+    assert settings["message.max.bytes"] == "1234"
+
+
+@pytest.mark.parametrize(("brokers", "copies", "in_sync_min"), [(1, "1", "1"), (3, "3", "2")])
+def test_every_internal_topic_has_a_copy_on_each_broker(
+    tmp_path: Path, brokers: int, copies: str, in_sync_min: str
+) -> None:
+    settings = settings_of_first(tmp_path, brokers)
+
+    assert {value for name, value in settings.items() if name.endswith("replication.factor")} == {copies}
+    assert settings["min.insync.replicas"] == in_sync_min
+    assert settings["controller.quorum.bootstrap.servers"].count(",") == brokers - 1
