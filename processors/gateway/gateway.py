@@ -161,7 +161,7 @@ class Gateway:
             parsed = await self._call(plan, attempt)
             return self._priced(plan, attempt, parsed, loop.time() - started_s)
         except asyncio.CancelledError:
-            await self._writer.failed(key, attempt, "cancelled during the call", billed=True)
+            await self._writer.cancelled(key, attempt, "cancelled during the call", billed=True)
             raise
         except Exception as error:
             self._pause(plan, error)

@@ -12,7 +12,7 @@ from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, 
 JOURNAL_RETRY_S_MAX = 30.0
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
-CLOSE_S_MAX = 5.0
+CLOSE_S_MAX = 2.5
 KEPT_MAX = 10_000
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class JournalWriter:
         except asyncio.CancelledError:
             opened = await _ended(opening)
             if isinstance(opened, Opened):
-                await self.failed(intent.key, opened.attempt, "cancelled before the call", billed=False)
+                await self.cancelled(intent.key, opened.attempt, "cancelled before the call", billed=False)
             raise
 
     async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
@@ -75,6 +75,14 @@ class JournalWriter:
             await self._write(key, partial(self._journal.failed, key, attempt, error, billed=billed))
         except StoreUnavailableError:
             return  # kept: the failure itself is what the caller has to hear of
+
+    async def cancelled(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
+        """Close the intent of a caller that has to end: within twice CLOSE_S_MAX seconds, or else later."""
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self.failed(key, attempt, error, billed=billed)
+        except TimeoutError:
+            return  # kept
 
     async def _write(self, key: CallKey, write: Write) -> None:
         # Kept before it is tried: a caller that is cancelled for good leaves it to be written later.

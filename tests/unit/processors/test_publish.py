@@ -10,7 +10,7 @@ from fakes.sink import FakeSink
 from fakes.stage_ports import a_recipe, some_ports
 
 from processors.errors import InvalidRecipeError, SinkUnavailableError, StoreUnavailableError
-from processors.ports import Ports
+from processors.ports import Ports, Recorded
 from processors.publish import content_hash, publish
 from schemas.base import Outcome, Stage
 
@@ -83,7 +83,33 @@ async def test_a_page_past_its_deadline_is_not_published(
 
     assert result.outcome is Outcome.EXPIRED
     assert sink.log == []
-    assert publications.claimed == []
+    assert publications.released == publications.claimed
+
+
+async def test_a_page_published_in_time_stays_published_after_its_deadline(
+    ports: Ports, sink: FakeSink, publications: FakePublications
+) -> None:
+    task = a_task(deadline=NOW - timedelta(seconds=1))
+    publications.decided[task.submission_id] = Recorded(
+        outcome=Outcome.PUBLISHED, url="https://example.com/a", content_hash="0" * 64
+    )
+
+    result = await publish(a_validated(task=task), ports)
+
+    assert result.outcome is Outcome.PUBLISHED
+    assert sink.log == []
+
+
+async def test_a_failed_sink_call_gives_its_claim_back(
+    ports: Ports, sink: FakeSink, publications: FakePublications
+) -> None:
+    sink.error = SinkUnavailableError("disk full")
+
+    with pytest.raises(SinkUnavailableError):
+        await publish(a_validated(), ports)
+
+    assert publications.released == publications.claimed
+    assert len(publications.released) == 1
 
 
 async def test_a_crash_between_sink_and_registry_has_one_effect(

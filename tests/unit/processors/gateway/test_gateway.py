@@ -26,6 +26,7 @@ from processors.errors import (
 )
 from processors.gateway.catalogue import default
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
+from processors.gateway.journal_writer import CLOSE_S_MAX
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.ports import CallKey, ModelAnswer, ModelRequest
@@ -292,6 +293,23 @@ def test_a_cancelled_call_keeps_its_answer_while_the_store_is_away() -> None:
         assert len(rig.transport.requests) == 1
 
     in_virtual_time(scenario())
+
+
+def test_a_cancelled_call_ends_soon_while_the_store_is_away() -> None:
+    async def scenario() -> float:
+        rig = away_rig()
+        rig.transport.gate = asyncio.Event()
+        running = asyncio.ensure_future(rig.complete())
+        await rig.transport.asked.wait()
+        began_s = asyncio.get_running_loop().time()
+        await cancelled(running)
+        took_s = asyncio.get_running_loop().time() - began_s
+        rig.journal.error, rig.journal.away = None, False  # type: ignore[attr-defined]
+        rig.transport.gate.set()
+        assert (await rig.complete()).recorded.call_id.endswith("/2")
+        return took_s
+
+    assert virtual_time.run(scenario()) <= 2 * CLOSE_S_MAX + 0.1
 
 
 async def test_an_error_says_nothing_of_the_prompt() -> None:
