@@ -70,7 +70,9 @@ class Document(Message):
 class Spend(Message):
     """What a submission has used so far."""
 
-    calls: int = Field(0, ge=0, description="Model calls that were paid for by this submission.")
+    calls: int = Field(
+        0, ge=0, le=1_000_000, description="Model calls that were paid for by this submission."
+    )
     usage: Usage = Field(Usage(), description="Their tokens.")
     cost_usd: Decimal = Field(Decimal(0), ge=0, description="Their price in US dollars.")
 
@@ -140,7 +142,9 @@ class TaskFinished(Message):
     score: Ratio | None = None
     findings: tuple[Finding, ...] = Field((), max_length=FINDINGS_MAX)
     spend: Spend
-    replay: int = Field(0, ge=0, description="How many times the task came back from a dead-letter topic.")
+    replay: int = Field(
+        0, ge=0, le=9999, description="How many times the task came back from a dead-letter topic."
+    )
 
 
 class ReviewRequested(Message):

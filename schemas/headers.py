@@ -10,11 +10,14 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.codec import InvalidMessageError
+from schemas.failures import REPLAY_COUNT
 
 HEADERS_MAX = 64
 HEADER_BYTES_MAX = 4096
 CONTENT_TYPE = "application/json"
 TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
+
+REPLAY_TEXT = re.compile(r"^[0-9]{1,4}$")
 
 RawHeaders = Iterable[tuple[str, bytes | None]]
 
@@ -90,6 +93,12 @@ def parse(raw: RawHeaders, expected_type: str) -> EventHeaders:
         subject=headers.get("ce_subject", ""),
         traceparent=trace_context(headers),
     )
+
+
+def replay_count(headers: Mapping[str, str]) -> int:
+    """Return how many times the record came back from a dead-letter topic; what is no such count is 0."""
+    text = headers.get(REPLAY_COUNT, "0")
+    return int(text) if REPLAY_TEXT.match(text) else 0
 
 
 def trace_context(headers: Mapping[str, str]) -> str | None:

@@ -39,7 +39,7 @@ class Task(Message):
     feature: Identifier = Field("default", description="The feature that the cost is booked on.")
     batch_id: Identifier | None = Field(None, description="The load that the task belongs to.")
     row: int | None = Field(
-        None, ge=1, description="Number of the row in its load, from 1; orders the results."
+        None, ge=1, le=2_000_000_000, description="Number of the row in its load, from 1; orders the results."
     )
     lane: Lane = Field(Lane.LIVE, description="`live` for interactive tasks, `bulk` for loads.")
     priority: int = Field(5, ge=0, le=9, description="0 (last) to 9 (first) inside its lane.")

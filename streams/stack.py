@@ -21,10 +21,8 @@ from streams.embedded.kafka import EmbeddedKafka
 from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.processes import ChildProcess, end_leftovers
 from streams.models import configured_catalogue, missing_keys
+from streams.preparation import prepare
 from streams.settings import Settings, child_environment
-from streams.store.database import Database
-from streams.store.migrations import migrate
-from streams.topic_admin import create_missing
 
 WATCH_S = 0.5
 READY_S_MAX = 60.0
@@ -176,13 +174,7 @@ class Stack:
         )
 
     async def _prepare(self) -> None:
-        settings = self._settings
-        created = await create_missing(settings.need_brokers(), settings.partitions, settings.replication)
-        database = await Database.open(settings.need_database(), connections_max=1)
-        try:
-            await migrate(database)
-        finally:
-            await database.close()
+        created = await prepare(self._settings)
         self._report(f"topics: {len(created)} created" if created else "topics: all there")
 
     def _services_alive(self) -> None:

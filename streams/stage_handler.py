@@ -10,7 +10,6 @@ from schemas import headers
 from schemas.base import Outcome
 from schemas.codec import InvalidMessageError, decode
 from schemas.events import Spend, StageInput, TaskFinished, TaskSubmitted
-from schemas.failures import REPLAY_COUNT
 from schemas.usage import UsageRecorded
 from streams.engine.dead_letters import dead_letter
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord
@@ -83,11 +82,10 @@ class StageHandler:
             context = headers.parse(record.headers, event_type(self.spec.takes))
         except InvalidMessageError as error:
             raise InvalidRecordError(str(error)) from error
-        replay = headers.text_headers(record.headers).get(REPLAY_COUNT, "0")
         return event, Lineage(
             source=f"urn:pressline:{self.spec.stage}",
             traceparent=context.traceparent,
-            replay=int(replay) if replay.isdecimal() else 0,
+            replay=headers.replay_count(headers.text_headers(record.headers)),
         )
 
     def _usage(self, delivery: Delivery, lineage: Lineage) -> list[OutRecord]:

@@ -26,8 +26,7 @@ from schemas.events import (
     TaskSubmitted,
     TaskValidated,
 )
-from schemas.failures import REPLAY_COUNT
-from schemas.headers import text_headers
+from schemas.headers import replay_count, text_headers
 from streams.store.reviews import PostgresReviews
 from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
 from streams.topics import LANED, topic_name
@@ -138,9 +137,9 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
 
 def _events(records: Iterable[ConsumerRecord]) -> Iterable[tuple[Any, int]]:
     for record in records:
-        replay = text_headers(record.headers).get(REPLAY_COUNT, "0")
+        replay = replay_count(text_headers(record.headers))
         try:
-            yield decode(record.value, TOPICS[record.topic]), int(replay) if replay.isdecimal() else 0
+            yield decode(record.value, TOPICS[record.topic]), replay
         except InvalidMessageError:
             log.debug("not indexed: %s-%d@%d is no event", record.topic, record.partition, record.offset)
 

@@ -21,13 +21,13 @@ from streams.engine.producer import RecordProducer
 from streams.health import Health, judge
 from streams.models import open_models
 from streams.pipeline import PIPELINE
+from streams.preparation import prepare
 from streams.recipes import FolderRecipeBook, RecipeFolder
 from streams.settings import INDEX, Settings
 from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
-from streams.store.migrations import migrate
 from streams.store.pages import PostgresPageIndex
 from streams.store.publications import PostgresPublications
 from streams.store.recipes import PostgresRecipeStore
@@ -37,7 +37,6 @@ from streams.store.tasks import PostgresTaskIndex
 from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
-from streams.topic_admin import create_missing
 
 DATABASE_CONNECTIONS_MAX = 16
 
@@ -64,12 +63,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         """Connect to everything, then take work."""
         settings = self.settings
         brokers = settings.need_brokers()
+        created = await prepare(settings)
+        log.info("worker %s: topics created: %s", self.worker_id, ", ".join(created) or "none")
         self._database = await Database.open(
             settings.need_database(), connections_max=DATABASE_CONNECTIONS_MAX
         )
-        await migrate(self._database)
-        created = await create_missing(brokers, settings.partitions, settings.replication)
-        log.info("worker %s: topics created: %s", self.worker_id, ", ".join(created) or "none")
         self._lease = WorkerLease(self._database, self.worker_id, settings.stages)
         await self._lease.register()
         self._models = open_models(

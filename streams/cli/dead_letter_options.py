@@ -50,10 +50,12 @@ class AgeType(click.ParamType):
 
 POSITION = PositionType()
 FILTERS = {
-    "stage": click.option("--stage", type=click.Choice([*Stage]), help="Given up by this stage."),
+    "stage": click.option(
+        "--stage", type=click.Choice([stage.value for stage in Stage]), help="Given up by this stage."
+    ),
     "reason": click.option(
         "--reason",
-        type=click.Choice([*FailureReason, UNKNOWN]),
+        type=click.Choice([*(reason.value for reason in FailureReason), UNKNOWN]),
         metavar="REASON",
         help="For this reason, such as provider_timeout.",
     ),

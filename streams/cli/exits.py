@@ -12,9 +12,13 @@ from aiokafka.errors import KafkaError
 from processors.errors import InvalidRecipeError, StoreUnavailableError, UnknownRecipeError
 from processors.gateway.catalogue import InvalidCatalogueError
 from streams.embedded.errors import EmbeddedError
+from streams.load import BatchConflictError
+from streams.load_rows import RowsFileError
+from streams.load_tasks import LoadOptionError
 from streams.settings import SettingsError
 from streams.store.migrations import MigrationError
 from streams.topic_admin import TopicError
+from streams.watch import UnknownBatchError
 
 FAILED = 1
 WRONG_USE = 2
@@ -30,6 +34,10 @@ class WorkFailedError(Exception):
 EXITS: dict[type[Exception], int] = {
     WorkFailedError: FAILED,
     TopicError: FAILED,
+    RowsFileError: FAILED,
+    BatchConflictError: FAILED,
+    UnknownBatchError: FAILED,
+    LoadOptionError: WRONG_USE,
     InvalidRecipeError: WRONG_USE,
     InvalidCatalogueError: WRONG_USE,
     UnknownRecipeError: WRONG_USE,

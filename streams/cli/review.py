@@ -53,7 +53,7 @@ def list_command(*, as_json: bool) -> None:
     if pending:
         Console(width=None if sys.stdout.isatty() else WIDTH).print(review_table(pending))
     more = "; there may be more" if len(pending) == PENDING_MAX else ""
-    click.echo(f"{len(pending)} pages wait for a person{more}")
+    click.echo(f"{len(pending)} waiting for a person{more}")
 
 
 @command.command("show")

@@ -1,9 +1,14 @@
 """`pressline worker`: run stages in this process."""
 
+import asyncio
+
 import click
 
 from streams.cli.exits import exit_codes
-from streams.settings import RUNNABLE, Settings
+from streams.models import configured_catalogue, missing_keys
+from streams.preparation import prepare
+from streams.recipes import RecipeFolder
+from streams.settings import RUNNABLE, Settings, SettingsError
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -28,8 +33,12 @@ def command(stages: str | None, in_flight: int | None, web_port: int | None, log
 
     with exit_codes():
         settings = Settings.load(stages=stages, in_flight=in_flight, web_port=web_port)
-        settings.need_brokers()
-        settings.need_database()
+        # What cannot work is said in one line here, and not in a traceback from inside the shell.
+        asyncio.run(prepare(settings))
+        RecipeFolder(settings.recipes).read()
+        catalogue = configured_catalogue(settings)
+        if missing := missing_keys(catalogue):
+            raise SettingsError(f"{', '.join(missing)} is not set: set it, or PRESSLINE_SIMULATED_URL")
     app = create_app(settings)
     app.Worker(loglevel=log_level, logging_config=_logging(log_level)).execute_from_commandline()
 

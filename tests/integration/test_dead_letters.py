@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import secrets
+import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,10 +12,10 @@ from pathlib import Path
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaConnectionError
 from click.testing import CliRunner, Result
 
 from builders import a_classified, a_finished, a_task
+from fakes.deaf_producer import DeafProducer
 from processors.disposition import GiveUp
 from processors.errors import ProviderTimeoutError, StoreUnavailableError
 from schemas.base import Outcome, Stage
@@ -94,14 +95,18 @@ class Scene:
             await search.stop()
 
     async def replay(
-        self, *, replays: PostgresReplays | None = None, producer: RecordProducer | None = None
+        self,
+        *,
+        replays: PostgresReplays | None = None,
+        producer: RecordProducer | None = None,
+        rate: int = 1000,
     ) -> Replayed:
         replayer = Replayer(
             replays or PostgresReplays(self.database),
             producer or self.producer,
             replay_id=secrets.token_hex(4),
             by="ann",
-            rate=1000,
+            rate=rate,
         )
         return await replayer.run(self.search(self.wanted))
 
@@ -144,7 +149,8 @@ async def test_letters_are_listed_by_kind(scene: Scene) -> None:
     await scene.bury(3)
 
     table = await scene.command("list", "--batch", scene.batch_id)
-    listed = await scene.command("list", "--batch", scene.batch_id, "--json", "--since", "1h")
+    filters = ("--stage", "generate", "--reason", "provider_timeout", "--since", "1h")
+    listed = await scene.command("list", "--batch", scene.batch_id, "--json", *filters)
 
     [group] = [orjson.loads(line) for line in listed.stdout.splitlines()]
     assert (group["count"], group["stage"], group["reason"]) == (3, "generate", "provider_timeout")
@@ -289,22 +295,26 @@ async def test_what_a_dead_run_sent_comes_again_as_the_same_replay(scene: Scene)
     assert text_headers(other.headers)[REPLAY_COUNT] == "1"
 
 
-class DeafProducer(RecordProducer):
-    """Its broker takes nothing."""
-
-    async def send(self, records: Sequence[OutRecord]) -> None:
-        raise KafkaConnectionError("broker away")
-
-
 async def test_what_could_not_be_sent_is_free_at_once_and_the_run_stops(scene: Scene) -> None:
     await scene.bury(3)
 
-    failed = await scene.replay(producer=DeafProducer(scene.brokers, "deaf"))
+    failed = await scene.replay(producer=DeafProducer())
     done = await scene.replay()
 
     assert (failed.sent, failed.failed, failed.stopped) == (0, 3, True)
     assert "KafkaConnectionError" in failed.errors
     assert done.sent == 3
+
+
+async def test_a_replay_keeps_to_its_rate(scene: Scene) -> None:
+    await scene.bury(25)
+    begun_s = time.monotonic()
+
+    done = await scene.replay(rate=10)
+
+    # The first ten go at once, the other fifteen at ten a second.
+    assert done.sent == 25
+    assert time.monotonic() - begun_s > 1.4
 
 
 async def test_a_letter_that_came_back_five_times_needs_force(scene: Scene) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -12,14 +12,13 @@ from aiokafka.errors import KafkaConnectionError
 from click.testing import CliRunner, Result
 
 from builders import NOW, a_review_requested, a_task, a_validated
+from fakes.deaf_producer import DeafProducer
 from schemas.base import Outcome
 from schemas.codec import decode
 from schemas.events import ReviewDecided, TaskFinished, TaskValidated
 from schemas.task import Task
 from streams.cli import main
 from streams.embedded.kafka import EmbeddedKafka
-from streams.engine.producer import RecordProducer
-from streams.engine.records import OutRecord
 from streams.reviews import ReviewDesk
 from streams.store.database import Database
 from streams.store.reviews import PostgresReviews
@@ -61,14 +60,14 @@ class Scene:
 
 
 @pytest.fixture
-async def scene(kafka: EmbeddedKafka, database: Database, empty_database_url: str) -> AsyncIterator[Scene]:
+async def scene(kafka: EmbeddedKafka, database: Database, empty_database_url: str) -> Scene:
     await create_missing(kafka.bootstrap_servers, 1, 1)
     reviews, tasks = PostgresReviews(database), PostgresTaskIndex(database)
     task = a_task(task_id=f"task-{secrets.token_hex(6)}")
     held = a_validated(task=task)
     await reviews.put(a_review_requested(held=held))
     await tasks.upsert_progress([TaskProgress(task=task, progress=Progress.IN_REVIEW, replay=2)])
-    yield Scene(
+    return Scene(
         brokers=kafka.bootstrap_servers,
         database_url=empty_database_url,
         reviews=reviews,
@@ -85,7 +84,7 @@ async def test_a_held_page_is_listed_and_shown(scene: Scene) -> None:
     [row] = [orjson.loads(line) for line in listed.stdout.splitlines()]
     assert (row["submission_id"], row["reason"]) == (scene.task.submission_id, "score 0.5 is below 0.6")
     assert "document" not in row
-    assert "1 pages wait" in table.stdout
+    assert "1 waiting for a person" in table.stdout
     assert a_validated().document.body in shown.stdout
 
 
@@ -138,15 +137,8 @@ async def test_one_of_two_reviewers_at_the_same_time_decides(scene: Scene) -> No
     assert len(await scene.sent(VALIDATED)) + len(await scene.sent(FINISHED)) == 1
 
 
-class DeafProducer(RecordProducer):
-    """Its broker takes nothing."""
-
-    async def send(self, records: Sequence[OutRecord]) -> None:
-        raise KafkaConnectionError("broker away")
-
-
 async def test_a_decision_that_was_not_sent_is_sent_by_the_same_decision(scene: Scene) -> None:
-    desk = ReviewDesk(scene.reviews, scene.tasks, DeafProducer(scene.brokers, "deaf"))
+    desk = ReviewDesk(scene.reviews, scene.tasks, DeafProducer())
     with pytest.raises(KafkaConnectionError):
         await desk.decide(scene.task.submission_id, approved=True, reviewer="ann", reason="first", at=NOW)
 

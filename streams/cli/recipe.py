@@ -1,0 +1,181 @@
+"""`pressline recipe`: list, check and show recipes, and begin a new one from a table."""
+
+import json
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from processors.errors import InvalidInputsError
+from processors.recipe import CompiledRecipe
+from processors.recipe_scaffold import scaffold
+from streams.cli.exits import WorkFailedError, exit_codes
+from streams.load_check import Check, RowReader, check_rows
+from streams.load_rows import CsvFile, RowsFileError, open_rows
+from streams.recipes import RecipeFolder, read_recipe
+from streams.settings import Settings
+
+SHOWN_MAX = 20
+SAMPLE_ROWS = 1000
+"""Rows that a new recipe's types and key are taken from."""
+
+
+@click.group("recipe")
+def command() -> None:
+    """Recipes: list, check, show, and begin a new one from a table."""
+
+
+@command.command("list")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def list_command(*, as_json: bool) -> None:
+    """Show every recipe."""
+    with exit_codes():
+        recipes = RecipeFolder(Settings.load().recipes).read()
+    if as_json:
+        for recipe in recipes:
+            click.echo(json.dumps(_plain(recipe)))
+        return
+    table = Table("Recipe", "Version", "Site", "Steps", "Description")
+    for recipe in recipes:
+        plain = _plain(recipe)
+        table.add_row(*(str(plain[name]) for name in ("name", "version", "site", "steps", "description")))
+    Console().print(table)
+
+
+@command.command("check")
+@click.argument("recipes", nargs=-1, metavar="[NAME|FOLDER]...")
+@click.option(
+    "--rows",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV or JSON lines: check every row, and show the prompt of the first.",
+)
+def check(recipes: tuple[str, ...], *, rows: Path | None) -> None:
+    """Compile recipes, all of them or those named by name or folder."""
+    with exit_codes():
+        found = [_find(name) for name in recipes] or list(RecipeFolder(Settings.load().recipes).read())
+        for recipe in found:
+            click.echo(f"{recipe.ref}: good")
+        if rows is not None:
+            if len(found) != 1:
+                raise click.UsageError(f"--rows is for one recipe, {len(found)} were found; name one")
+            _check_rows(found[0], rows)
+
+
+@command.command("show")
+@click.argument("name", metavar="NAME|FOLDER")
+@click.option("--json", "as_json", is_flag=True, help="The whole configuration as one JSON object.")
+def show(name: str, *, as_json: bool) -> None:
+    """Show a recipe: its version, inputs, steps and files."""
+    with exit_codes():
+        recipe = _find(name)
+    if as_json:
+        click.echo(json.dumps({"version": recipe.version} | recipe.recipe.model_dump(mode="json")))
+        return
+    table = Table("Recipe", recipe.ref)
+    schema = recipe.schemas[recipe.recipe.inputs]
+    table.add_row("Description", recipe.recipe.description)
+    table.add_row("Key", recipe.recipe.key)
+    for input_name in schema.properties:
+        table.add_row("Input", f"{input_name}{' (optional)' if input_name in schema.optional else ''}")
+    for step in recipe.recipe.steps:
+        table.add_row("Step", f"{step.name}: {step.prompt}, answers {step.output}")
+    for rule in recipe.recipe.checks:
+        table.add_row("Check", rule.check)
+    table.add_row("Files", ", ".join(sorted(recipe.files)))
+    Console().print(table)
+
+
+@command.command("new")
+@click.argument("name")
+@click.option(
+    "--from",
+    "rows",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="CSV whose columns become the inputs.",
+)
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("recipes"),
+    show_default=True,
+    help="Folder that the recipe's folder is made in.",
+)
+def new(name: str, *, rows: Path, out: Path) -> None:
+    """Make the folder of a recipe that works as it is, from the columns of a table."""
+    folder = out / name
+    with exit_codes():
+        try:
+            files = scaffold(name, _columns(rows))
+        except InvalidInputsError as error:
+            raise WorkFailedError(str(error)) from None
+        _write(folder, files)
+        recipe = read_recipe(folder)
+    click.echo(f"{recipe.ref} in {folder}; now: pressline recipe check {folder} --rows {rows}")
+
+
+def _find(name: str) -> CompiledRecipe:
+    folder = Path(name)
+    if folder.is_dir():
+        return read_recipe(folder)
+    recipes = RecipeFolder(Settings.load().recipes).read()
+    for recipe in recipes:
+        if name in {recipe.recipe.name, recipe.ref}:
+            return recipe
+    known = ", ".join(recipe.ref for recipe in recipes[:SHOWN_MAX])
+    raise WorkFailedError(f"{name!r} is no folder and no recipe; there is {known}")
+
+
+def _check_rows(recipe: CompiledRecipe, path: Path) -> None:
+    reader = RowReader(file=open_rows(path), recipe=recipe, renames={})
+    found = check_rows(reader, lambda _rows: None)
+    for fault in found.faults:
+        click.echo(f"row {fault.row} (line {fault.line}): {fault.text}")
+    click.echo(f"{found.rows:,} rows checked, {len(found.rejected):,} with faults")
+    _show_first(reader, found)
+    if found.rejected:
+        raise WorkFailedError(f"{len(found.rejected):,} of {found.rows:,} rows have faults")
+
+
+def _show_first(reader: RowReader, found: Check) -> None:
+    first = next((row for row in reader.rows() if row.number not in found.rejected), None)
+    if first is None:
+        return
+    recipe = reader.recipe
+    prompt = recipe.prompt(recipe.recipe.steps[0], first.inputs, {}, ())
+    click.echo(f"\nrow {first.number}, key {first.key}")
+    if prompt.system is not None:
+        click.echo(f"\n--- system\n{prompt.system}")
+    click.echo(f"\n--- user\n{prompt.user}")
+
+
+def _columns(path: Path) -> dict[str, tuple[str, ...]]:
+    file = open_rows(path)
+    if not isinstance(file, CsvFile):
+        raise RowsFileError(f"{path}: a recipe begins from CSV with a header")
+    rows = [row.values for row in islice(file.rows(), SAMPLE_ROWS) if not row.fault]
+    return {column: tuple(str(row[column]) for row in rows) for column in file.columns}
+
+
+def _write(folder: Path, files: Mapping[str, str]) -> None:
+    try:
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    except FileExistsError:
+        raise WorkFailedError(f"{folder} is there already; choose another name or --out") from None
+    except OSError as error:
+        raise WorkFailedError(f"{folder} cannot be written: {error.strerror}") from error
+
+
+def _plain(recipe: CompiledRecipe) -> dict[str, object]:
+    return {
+        "name": recipe.recipe.name,
+        "version": recipe.version,
+        "site": recipe.recipe.site,
+        "steps": len(recipe.recipe.steps),
+        "description": recipe.recipe.description,
+    }
