@@ -3,7 +3,6 @@ from decimal import Decimal
 from typing import Literal
 
 from builders import NOW
-
 from processors.ports import ModelAnswer, ModelRequest
 from schemas.usage import Usage, UsageRecorded
 

@@ -5,7 +5,10 @@ from schemas.base import Outcome
 
 
 class FakePublications:
-    """`decided` is by submission, `live` and `owners` by (site, slug); `claimed` and `released` are revisions."""
+    """`decided` is by submission, `live` and `owners` by (site, slug).
+
+    `claimed` and `released` are revisions.
+    """
 
     def __init__(self) -> None:
         self.decided: dict[str, Recorded] = {}

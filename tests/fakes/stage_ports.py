@@ -9,7 +9,6 @@ from fakes.model_gateway import FakeModelGateway
 from fakes.page_index import FakePageIndex
 from fakes.publications import FakePublications
 from fakes.recipe_book import FakeRecipeBook
-
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
 from schemas.recipe import Page, Recipe, Step

@@ -23,7 +23,7 @@ from schemas.failures import REPLAY_COUNT, FailureReason
 from schemas.headers import text_headers
 from streams.cli import main
 from streams.dead_letter_search import DeadLetterSearch
-from streams.dead_letters import Position, Wanted
+from streams.dead_letters import DeadLetter, Position, Wanted
 from streams.embedded.kafka import EmbeddedKafka
 from streams.engine.dead_letters import dead_letter
 from streams.engine.producer import RecordProducer
@@ -85,7 +85,7 @@ class Scene:
         env = {"PRESSLINE_BROKERS": self.brokers, "PRESSLINE_DATABASE_URL": self.database_url}
         return await asyncio.to_thread(CliRunner().invoke, main, ["dead-letters", *arguments], env=env)
 
-    async def search(self, wanted: Wanted) -> AsyncIterator[Sequence[object]]:
+    async def search(self, wanted: Wanted) -> AsyncIterator[Sequence[DeadLetter]]:
         search = DeadLetterSearch(self.brokers, PostgresReplays(self.database), wanted)
         await search.start()
         try:

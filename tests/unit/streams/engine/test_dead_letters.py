@@ -13,7 +13,7 @@ from streams.engine.dead_letters import dead_letter, fingerprint
 from streams.engine.records import Attempts, Failure, InRecord
 
 
-def failure(error, attempts=None):
+def failure(error: Exception, attempts: Attempts | None = None) -> Failure:
     return Failure(
         error=error,
         disposition=GiveUp(FailureReason.INVALID_INPUTS, retriable=False),
@@ -22,12 +22,14 @@ def failure(error, attempts=None):
     )
 
 
-def record(value=b"v", headers=()):
+def record(value: bytes | None = b"v", headers: tuple[tuple[str, bytes], ...] = ()) -> InRecord:
     return InRecord(topic="t", partition=3, offset=42, key=b"k", value=value, headers=headers)
 
 
 @given(st.none() | st.binary(max_size=200), st.lists(st.tuples(st.text(max_size=5), st.binary(max_size=9))))
-def test_key_value_partition_and_headers_are_untouched(value, headers):
+def test_key_value_partition_and_headers_are_untouched(
+    value: bytes | None, headers: list[tuple[str, bytes]]
+) -> None:
     letter = dead_letter(
         record(value, tuple(headers)), failure(ValueError("x")), stage=Stage.GENERATE, group="g", topic="d"
     )
@@ -36,7 +38,7 @@ def test_key_value_partition_and_headers_are_untouched(value, headers):
     assert list(letter.headers)[: len(headers)] == headers
 
 
-def test_the_headers_say_where_from_and_why():
+def test_the_headers_say_where_from_and_why() -> None:
     letter = dead_letter(
         record(), failure(InvalidInputsError("no city")), stage=Stage.CLASSIFY, group="g", topic="d"
     )
@@ -54,11 +56,15 @@ def test_the_headers_say_where_from_and_why():
     assert headers["__dlq.errors.timestamp"] == b"1767312000000"
 
 
-def test_headers_of_an_earlier_death_are_replaced():
+def test_headers_of_an_earlier_death_are_replaced() -> None:
     earlier = (("__dlq.errors.topic", b"old"), ("trace", b"1"))
 
     letter = dead_letter(
-        record(headers=earlier), failure(ProviderTimeoutError("t")), stage=Stage.GENERATE, group="g", topic="d"
+        record(headers=earlier),
+        failure(ProviderTimeoutError("t")),
+        stage=Stage.GENERATE,
+        group="g",
+        topic="d",
     )
 
     names = [name for name, _ in letter.headers]
@@ -66,7 +72,7 @@ def test_headers_of_an_earlier_death_are_replaced():
     assert dict(letter.headers)["trace"] == b"1"
 
 
-def test_failures_of_one_kind_share_a_fingerprint():
+def test_failures_of_one_kind_share_a_fingerprint() -> None:
     one = fingerprint("generate", ValueError("row 17 of 'abc' failed"))
     other = fingerprint("generate", ValueError("row 18 of 'xyz' failed"))
 
