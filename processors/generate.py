@@ -12,6 +12,7 @@ from schemas.base import Outcome, Stage
 from schemas.events import Document, Spend, StepResult, TaskClassified, TaskFinished, TaskGenerated
 from schemas.recipe import Step
 
+REPAIRS_MAX = 1
 # An empty message is refused by some providers.
 EMPTY_ANSWER = "(no text)"
 
@@ -19,7 +20,9 @@ EMPTY_ANSWER = "(no text)"
 async def generate(event: TaskClassified, ports: Ports) -> TaskGenerated | TaskFinished:
     """Run the recipe's steps and return the document, or the task's end when the deadline has passed.
 
-    Each step gets at most one repair round of its own, in which the model sees its answer and what was wrong.
+    Each step gets at most REPAIRS_MAX repairs of its own, in which the model sees its answer and what was
+    wrong. Each replay from the dead-letter topic adds one: the answers bought before come from the journal,
+    and without one more the same record would end the same way.
 
     Raises:
         UnknownRecipeError, StoreUnavailableError: from the recipe book.
@@ -67,13 +70,15 @@ class _Position:
 
 
 async def _run_step(at: _Position, run: _Run, ports: Ports) -> _Run:
-    """Ask once, and once more with the faults when the answer is invalid."""
-    request = _request(at, run, ports)
+    """Ask, and ask again with the faults while the answer is invalid and a repair is left."""
+    first = request = _request(at, run, ports)
     answer = await ports.model.complete(request)
     run = replace(run, spend=run.spend.plus([answer.recorded]))
     output, faults = _read(at, answer)
-    if output is None:
-        request = _repair_request(at, request, answer, faults, run)
+    for repair in range(1, REPAIRS_MAX + ports.replay + 1):
+        if output is not None:
+            break
+        request = _repair_request(at, first, answer, faults, run, repair)
         answer = await ports.model.complete(request)
         run = replace(run, spend=run.spend.plus([answer.recorded]))
         output, faults = _read(at, answer)
@@ -109,17 +114,17 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
 
 
 def _repair_request(
-    at: _Position, request: ModelRequest, answer: ModelAnswer, faults: tuple[str, ...], run: _Run
+    at: _Position, first: ModelRequest, answer: ModelAnswer, faults: tuple[str, ...], run: _Run, repair: int
 ) -> ModelRequest:
     listed = "\n".join(f"- {fault}" for fault in faults)
     again = f"That answer cannot be used:\n{listed}\nAnswer again with the whole corrected JSON object only."
     messages = (
-        *request.messages,
+        *first.messages,
         ChatMessage(role="assistant", content=answer.text.strip() or EMPTY_ANSWER),
         ChatMessage(role="user", content=again),
     )
     return replace(
-        request, step=f"{request.step}/repair-1", messages=messages, budget_usd=_left(at.event, run)
+        first, step=f"{first.step}/repair-{repair}", messages=messages, budget_usd=_left(at.event, run)
     )
 
 

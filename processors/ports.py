@@ -329,7 +329,11 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
-    """All ports of the four stages."""
+    """All ports of the four stages.
+
+    Attributes:
+        replay: how many times this record came back from a dead-letter topic.
+    """
 
     clock: Clock
     recipes: RecipeBook
@@ -338,3 +342,4 @@ class Ports:
     pages: PageIndex
     publications: PublicationRegistry
     sinks: Mapping[str, Sink] = field(default_factory=dict)
+    replay: int = 0

@@ -46,7 +46,7 @@ class StageHandler:
         gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
         try:
             with self.telemetry.stage_duration(self.spec.stage):
-                result = await self.spec.run(event, replace(self.ports, model=gateway))
+                result = await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
         finally:
             delivery.paid.update((call.call_id, call) for call in calls)
         if isinstance(result, TaskFinished):

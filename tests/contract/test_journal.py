@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
+
 from builders import a_task, a_usage
 from fakes.journal import FakeJournal
 from fixtures.store import a_live_worker
-
 from processors.errors import ClaimedElsewhereError
 from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from streams.store.journal import PostgresCallJournal

@@ -1,9 +1,9 @@
 """The page index: the same claims hold for the fake and for PostgreSQL."""
 
 import pytest
+
 from builders import a_task
 from fakes.page_index import FakePageIndex
-
 from processors.ports import PageIndex
 from schemas.task import PublishTarget
 from streams.store.pages import PostgresPageIndex

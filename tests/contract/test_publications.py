@@ -3,9 +3,9 @@
 from decimal import Decimal
 
 import pytest
+
 from builders import a_document, a_task
 from fakes.publications import FakePublications
-
 from processors.ports import Claimed, PageVersion, PublicationRegistry, Recorded, SlugTaken
 from schemas.base import Outcome
 from streams.store.publications import PostgresPublications

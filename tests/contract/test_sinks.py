@@ -8,10 +8,10 @@ from pathlib import Path
 
 import orjson
 import pytest
+
 from builders import a_document, a_task
 from fakes.clock import FakeClock
 from fakes.sink import FakeSink
-
 from processors.ports import PageVersion, Sink
 from processors.publish import content_hash
 from processors.sinks import files

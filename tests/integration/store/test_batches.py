@@ -1,8 +1,8 @@
 """Loads, their counts and results."""
 
 import pytest
-from builders import a_finished, a_spend, a_task
 
+from builders import a_finished, a_spend, a_task
 from schemas.base import Lane, Outcome
 from streams.store.batches import Batch, PostgresBatches
 from streams.store.database import Database

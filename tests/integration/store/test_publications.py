@@ -3,9 +3,9 @@
 import asyncio
 
 import pytest
+
 from builders import a_document, a_task
 from fixtures.store import a_live_worker
-
 from processors.errors import ClaimedElsewhereError
 from processors.ports import Claimed, PageVersion, Recorded, SlugTaken
 from schemas.base import Outcome

@@ -1,8 +1,8 @@
 """Reviews are decided once."""
 
 import pytest
-from builders import a_document, a_review_decided, a_review_requested, a_task, a_validated
 
+from builders import a_document, a_review_decided, a_review_requested, a_task, a_validated
 from streams.store.database import Database
 from streams.store.reviews import PostgresReviews
 

@@ -6,8 +6,8 @@ from itertools import permutations
 from typing import Any
 
 import pytest
-from builders import a_finding, a_finished, a_spend, a_task
 
+from builders import a_finding, a_finished, a_spend, a_task
 from schemas.base import Outcome
 from schemas.events import Spend
 from streams.store.database import Database

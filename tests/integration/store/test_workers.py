@@ -3,8 +3,8 @@
 import asyncio
 
 import pytest
-from fixtures.store import a_live_worker
 
+from fixtures.store import a_live_worker
 from streams.store.database import Database
 from streams.store.workers import WorkerLease
 

@@ -3,13 +3,13 @@ from typing import Any, cast
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from builders import NOW, a_submitted, a_task
 from fakes.catalogue import FakeCatalogue
 from fakes.clock import FakeClock
 from fakes.recipe_book import FakeRecipeBook
-from hypothesis import given
-from hypothesis import strategies as st
-
 from processors.classify import classify, difficulty_of, higher_risk, tier_for
 from processors.errors import InvalidInputsError, UnknownRecipeError
 from processors.ports import Ports

@@ -1,16 +1,17 @@
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any, cast
 
 import orjson
 import pytest
+
 from builders import NOW, a_classified, a_finding, a_plan, a_repair, a_spend, a_task
 from fakes.catalogue import FakeCatalogue
 from fakes.clock import FakeClock
 from fakes.model_gateway import COST_USD, USAGE, FakeModelGateway, an_answer
 from fakes.recipe_book import FakeRecipeBook
-
 from processors.errors import InvalidOutputError, ProviderTimeoutError
 from processors.generate import generate
 from processors.ports import ModelAnswer, ModelRequest, Ports
@@ -132,6 +133,15 @@ async def test_an_answer_that_stays_invalid_is_given_up_and_not_quoted(recipe: C
         await generate(event_for(recipe), ports(recipe, gateway))
 
     assert "secret" not in str(raised.value)
+
+
+async def test_a_replay_may_repair_once_more(recipe: CompiledRecipe) -> None:
+    gateway = FakeModelGateway("bad", "bad", OUTLINE, PAGE)
+
+    made = await generate(event_for(recipe), replace(ports(recipe, gateway), replay=1))
+
+    assert isinstance(made, TaskGenerated)
+    assert [each.step for each in made.steps] == ["outline/repair-2", "write"]
 
 
 async def test_a_cut_off_answer_is_invalid_even_if_it_can_be_read(recipe: CompiledRecipe) -> None:

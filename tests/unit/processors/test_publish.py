@@ -4,11 +4,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from builders import INPUTS, NOW, a_document, a_task, a_validated
 from fakes.publications import FakePublications
 from fakes.sink import FakeSink
 from fakes.stage_ports import a_recipe, some_ports
-
 from processors.errors import InvalidRecipeError, SinkUnavailableError, StoreUnavailableError
 from processors.ports import Ports, Recorded
 from processors.publish import content_hash, publish

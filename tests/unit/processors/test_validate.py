@@ -4,10 +4,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+
 from builders import NOW, a_document, a_generated, a_plan, a_spend, a_task
 from fakes.page_index import FakePageIndex
 from fakes.stage_ports import a_recipe, some_ports
-
 from processors.errors import InvalidRecipeError, StoreUnavailableError
 from processors.ports import Ports
 from processors.validate import validate

@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 import pytest
-from builders import a_document
 
+from builders import a_document
 from processors.checks import duplicate, page_under_check
 from schemas.base import Severity
 

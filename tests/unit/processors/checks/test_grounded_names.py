@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
-from builders import INPUTS, a_document
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import INPUTS, a_document
 from processors.checks import grounded_names, page_under_check
 from schemas.base import Severity
 from schemas.events import Finding

@@ -3,11 +3,11 @@
 from typing import Any
 
 import pytest
-from builders import a_document
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
+from builders import a_document
 from processors.checks import grounded_numbers, page_under_check
 from schemas.base import Severity
 from schemas.events import Finding

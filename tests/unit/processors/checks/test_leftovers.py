@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from builders import a_document
 
+from builders import a_document
 from processors.checks import leftovers, page_under_check
 from schemas.base import Severity
 from schemas.events import Finding

@@ -1,10 +1,10 @@
 """What a check looks at."""
 
 import pytest
-from builders import a_document
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import a_document
 from processors.checks import PageUnderCheck, page_under_check
 from processors.checks.page import FINDINGS_PER_CHECK_MAX, TEXT_CHARS_MAX, findings_of
 from schemas.base import Severity

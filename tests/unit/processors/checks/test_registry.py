@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from builders import BODY, INPUTS, a_document
 
+from builders import BODY, INPUTS, a_document
 from processors.checks import ALWAYS, CHECKS, compile_checks, page_under_check
 from processors.errors import InvalidRecipeError
 from schemas.base import Severity

@@ -1,8 +1,8 @@
 """A body that is too long to be checked."""
 
 import pytest
-from builders import a_document
 
+from builders import a_document
 from processors.checks import page_under_check, size
 from processors.checks.page import TEXT_CHARS_MAX
 from schemas.base import Severity

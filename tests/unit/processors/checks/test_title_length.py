@@ -1,8 +1,8 @@
 """Short, long and usual titles."""
 
 import pytest
-from builders import a_document
 
+from builders import a_document
 from processors.checks import page_under_check, title_length
 from schemas.base import Severity
 

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 import orjson
 import pytest
 import yaml
-from builders import a_document, a_task
-from fakes.clock import FakeClock
 from hypothesis import given
 from hypothesis import strategies as st
 
+from builders import a_document, a_task
+from fakes.clock import FakeClock
 from processors.errors import SinkRejectedError, SinkUnavailableError
 from processors.ports import PageVersion
 from processors.publish import content_hash

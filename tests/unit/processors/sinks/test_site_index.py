@@ -8,8 +8,8 @@ from typing import Any, NoReturn
 from xml.etree import ElementTree as ET
 
 import pytest
-from builders import NOW
 
+from builders import NOW
 from processors.errors import SinkRejectedError, SinkUnavailableError
 from processors.sinks import site_index
 from processors.sinks.site_index import SitePage, index_files, sitemap_files, write_site_index
