@@ -9,6 +9,7 @@
     │   ├── SinkUnavailableError        the destination does not answer
     │   └── UnavailableError            a part of Pressline is away; uses up no attempt
     │       ├── StoreUnavailableError   PostgreSQL does not answer
+    │       ├── LimitWaitError          no turn yet on this worker's share of a provider's limit
     │       └── ClaimedElsewhereError   another live worker is at this very call or page
     ├── AbandonedError                  the record is another worker's now; dropped silently, never decided on
     └── PermanentError                  dead letter: the same input fails the same way
@@ -100,6 +101,12 @@ class UnavailableError(TransientError):
 
 class StoreUnavailableError(UnavailableError):
     """PostgreSQL does not answer."""
+
+
+class LimitWaitError(UnavailableError):
+    """No turn came yet on this worker's share of a provider's limit; nothing was asked."""
+
+    reason = FailureReason.PROVIDER_RATE_LIMITED
 
 
 class ClaimedElsewhereError(UnavailableError):

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from processors.errors import ProviderRateLimitedError
+from processors.errors import LimitWaitError
 from processors.gateway.bucket import Bucket
 from processors.gateway.catalogue import Catalogue
 from schemas.catalogue import LimitRules
@@ -86,7 +86,7 @@ class ProviderLimits:
             The tokens that were reserved, for `settle`.
 
         Raises:
-            ProviderRateLimitedError: no turn within `wait_s_max` seconds.
+            LimitWaitError: no turn within `wait_s_max` seconds.
         """
         tokens = self._reservation(demand)
         await self._admit(tokens)
@@ -114,7 +114,7 @@ class ProviderLimits:
             async with asyncio.timeout(self._wait_s_max):
                 await self._take_turn(tokens)
         except TimeoutError:
-            raise ProviderRateLimitedError(
+            raise LimitWaitError(
                 f"no turn at {self._provider} in {self._wait_s_max:g} s on this worker's share of its limits,"
                 " expected one; raise the limits in the catalogue or lower the load"
             ) from None

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import virtual_time
-from processors.errors import ProviderRateLimitedError
+from processors.errors import LimitWaitError
 from processors.gateway.limits import Demand, ProviderLimits
 from schemas.catalogue import LimitRules
 
@@ -193,7 +193,7 @@ def test_without_a_share_nobody_calls_and_the_wait_is_bounded() -> None:
         async with limits.admitted(SMALL):
             pass
 
-    with pytest.raises(ProviderRateLimitedError, match="no turn at p in 10 s"):
+    with pytest.raises(LimitWaitError, match="no turn at p in 10 s"):
         virtual_time.run(scenario())
 
 
