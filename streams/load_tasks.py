@@ -1,7 +1,7 @@
 """From checked rows to tasks: what they have in common, and ids that are the same each time."""
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from processors.recipe import CompiledRecipe
 from schemas.base import Lane, Risk
 from schemas.task import PublishTarget, Task
-from streams.load_check import Check, CheckedRow, RowReader
+from streams.load_check import CheckedRow
 from streams.load_rows import RowsFileError
 from streams.store.batches import Batch
 
@@ -82,21 +82,6 @@ class TaskMaker:
             first = error.errors(include_input=False, include_url=False)[0]
             raise LoadOptionError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
 
-    def tasks(self, reader: RowReader, check: Check) -> Iterator[Task]:
-        """Yield the tasks of the rows that the check found good.
-
-        Raises:
-            RowsFileError: a row is not what it was when it was checked.
-        """
-        for row in reader.rows():
-            if row.number in check.rejected:
-                continue
-            if row.faults:
-                raise RowsFileError(
-                    f"{reader.file.path}: row {row.number} was changed while it was loaded: {row.faults[0]}"
-                )
-            yield self.task(row)
-
 
 def task_id(recipe_name: str, options: LoadOptions, key: str) -> str:
     """Return the id of the page that `key` stands for, the same in every load: next month it is an update."""
@@ -150,7 +135,7 @@ def check_unchanged(path: Path, digest: str) -> None:
         RowsFileError: it is not.
     """
     if content_digest(path) != digest:
-        raise RowsFileError(f"{path} was changed while it was loaded; load it again, as it now is")
+        raise RowsFileError(f"{path} was changed while it was checked; load it again, as it now is")
 
 
 def _digest(value: object) -> str:

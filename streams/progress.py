@@ -20,7 +20,7 @@ class LoadProgress:
         status: its counts.
         simulated: whether its model calls were answered by a simulation.
         rows_per_s: rows that came to an end or to a person, a second, over the last WINDOW looks.
-        left_s: seconds until all have, at that rate; None while nothing moves.
+        left_s: seconds until all have, at that rate; None while nothing moves, and at the end.
         stalled_s: seconds since any count changed.
     """
 
@@ -57,7 +57,7 @@ class ProgressMeter:
             status=status,
             simulated=simulated,
             rows_per_s=rate,
-            left_s=left / rate if rate > 0 else None,
+            left_s=left / rate if rate > 0 and left > 0 else None,
             stalled_s=now_s - self._moved_s,
         )
 

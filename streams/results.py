@@ -54,7 +54,8 @@ class CsvResults:
 
     def __init__(self, file: TextIO, inputs: tuple[str, ...]) -> None:
         self._inputs = inputs
-        self._writer = csv.writer(file, lineterminator="\n")
+        # Its line ends are CR LF, as RFC 4180 has them; with others it would not quote a CR in a cell.
+        self._writer = csv.writer(file)
         self._writer.writerow((*map(self._name, BEFORE), *inputs, *map(self._name, AFTER)))
 
     def write(self, task: IndexedTask) -> None:

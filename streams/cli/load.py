@@ -23,6 +23,7 @@ from streams.engine.producer import RecordProducer
 from streams.load import Claim, claim, send_tasks
 from streams.load_check import Check, CheckedRow, RowReader, check_rows
 from streams.load_rows import open_rows
+from streams.load_spool import RowSpool
 from streams.load_tasks import (
     LoadOptions,
     TaskMaker,
@@ -49,7 +50,8 @@ class Plan:
     Attributes:
         settings: where everything is.
         reader: the file.
-        check: what the check found.
+        good: rows without a fault.
+        spool: those rows.
         digest: sha256 of the file when it was checked.
         options: what the tasks have in common.
         batch_id: the id that the user named, or None.
@@ -57,7 +59,8 @@ class Plan:
 
     settings: Settings
     reader: RowReader
-    check: Check
+    good: int
+    spool: RowSpool
     digest: str
     options: LoadOptions
     batch_id: str | None
@@ -135,13 +138,15 @@ def _plan(path: Path, given: Mapping[str, Any], view: BatchView) -> Plan:
     reader = RowReader(
         file=open_rows(path, given["delimiter"]), recipe=recipe, renames=dict(given["renames"])
     )
-    digest = content_digest(path)
-    check = check_rows(reader, view.checking)
+    digest, spool = content_digest(path), RowSpool()
+    check = check_rows(reader, view.checking, spool.put)
+    check_unchanged(path, digest)
     _report(check, view, skip_bad=given["skip_bad"])
     return Plan(
         settings=settings,
         reader=reader,
-        check=check,
+        good=check.good,
+        spool=spool,
         digest=digest,
         options=options,
         batch_id=given["batch_id"],
@@ -214,7 +219,7 @@ async def _send(plan: Plan, view: BatchView) -> Claim:
 
 async def _claim(plan: Plan, store: BatchStore) -> Claim:
     prefix = batch_prefix(plan.reader.recipe, plan.options, plan.reader.renames, plan.digest)
-    path, total = plan.reader.file.path, plan.check.good
+    path, total = plan.reader.file.path, plan.good
     return await claim(
         store.batches,
         lambda batch_id: new_batch(plan.maker(batch_id), path, plan.digest, total),
@@ -225,7 +230,7 @@ async def _claim(plan: Plan, store: BatchStore) -> Claim:
 
 async def _send_rest(plan: Plan, store: BatchStore, claimed: Claim, view: BatchView) -> None:
     batch = claimed.batch
-    tasks = plan.maker(batch.batch_id).tasks(plan.reader, plan.check)
+    tasks = map(plan.maker(batch.batch_id).task, plan.spool.rows())
     producer = RecordProducer(plan.settings.need_brokers(), CLIENT_ID)
     await producer.start()
     try:
@@ -237,7 +242,7 @@ async def _send_rest(plan: Plan, store: BatchStore, claimed: Claim, view: BatchV
         raise
     finally:
         await producer.stop()
-    check_unchanged(plan.reader.file.path, plan.digest)
+        plan.spool.close()
 
 
 async def _watch(settings: Settings, batch_id: str, view: BatchView, wait_s_max: float) -> LoadProgress:

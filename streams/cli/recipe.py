@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from processors.errors import InvalidInputsError
 from processors.recipe import CompiledRecipe
@@ -41,7 +42,9 @@ def list_command(*, as_json: bool) -> None:
     table = Table("Recipe", "Version", "Site", "Steps", "Description")
     for recipe in recipes:
         plain = _plain(recipe)
-        table.add_row(*(str(plain[name]) for name in ("name", "version", "site", "steps", "description")))
+        table.add_row(
+            *(Text(str(plain[name])) for name in ("name", "version", "site", "steps", "description"))
+        )
     Console().print(table)
 
 
@@ -74,18 +77,7 @@ def show(name: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"version": recipe.version} | recipe.recipe.model_dump(mode="json")))
         return
-    table = Table("Recipe", recipe.ref)
-    schema = recipe.schemas[recipe.recipe.inputs]
-    table.add_row("Description", recipe.recipe.description)
-    table.add_row("Key", recipe.recipe.key)
-    for input_name in schema.properties:
-        table.add_row("Input", f"{input_name}{' (optional)' if input_name in schema.optional else ''}")
-    for step in recipe.recipe.steps:
-        table.add_row("Step", f"{step.name}: {step.prompt}, answers {step.output}")
-    for rule in recipe.recipe.checks:
-        table.add_row("Check", rule.check)
-    table.add_row("Files", ", ".join(sorted(recipe.files)))
-    Console().print(table)
+    Console().print(_table(recipe))
 
 
 @command.command("new")
@@ -117,6 +109,24 @@ def new(name: str, *, rows: Path, out: Path) -> None:
     click.echo(f"{recipe.ref} in {folder}; now: pressline recipe check {folder} --rows {rows}")
 
 
+def _table(recipe: CompiledRecipe) -> Table:
+    schema = recipe.schemas[recipe.recipe.inputs]
+    optional = dict.fromkeys(schema.optional, " (optional)")
+    rows = [
+        ("Description", recipe.recipe.description),
+        ("Key", recipe.recipe.key),
+        *(("Input", f"{name}{optional.get(name, '')}") for name in schema.properties),
+        *(("Step", f"{step.name}: {step.prompt}, answers {step.output}") for step in recipe.recipe.steps),
+        *(("Check", rule.check) for rule in recipe.recipe.checks),
+        ("Files", ", ".join(sorted(recipe.files))),
+    ]
+    table = Table("Recipe", recipe.ref)
+    for name, text in rows:
+        # As Text: square brackets in it are no markup.
+        table.add_row(name, Text(text))
+    return table
+
+
 def _find(name: str) -> CompiledRecipe:
     folder = Path(name)
     if folder.is_dir():
@@ -131,7 +141,7 @@ def _find(name: str) -> CompiledRecipe:
 
 def _check_rows(recipe: CompiledRecipe, path: Path) -> None:
     reader = RowReader(file=open_rows(path), recipe=recipe, renames={})
-    found = check_rows(reader, lambda _rows: None)
+    found = check_rows(reader, lambda _rows: None, lambda _row: None)
     for fault in found.faults:
         click.echo(f"row {fault.row} (line {fault.line}): {fault.text}")
     click.echo(f"{found.rows:,} rows checked, {len(found.rejected):,} with faults")

@@ -24,9 +24,7 @@ STATES = (*Progress, *Outcome)
 @click.command("results")
 @click.argument("batch")
 @click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
-@click.option(
-    "--out", type=click.Path(dir_okay=False, writable=True, path_type=Path), help="Default: stdout."
-)
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Default: stdout.")
 @click.option(
     "--where",
     "states",

@@ -1,6 +1,7 @@
 """`pressline status`: loads and their counts."""
 
 import json
+import sys
 
 import click
 from rich.console import Console
@@ -14,6 +15,8 @@ from streams.store.batches import BatchStatus
 from streams.watch import find
 
 NEWEST = 20
+WIDTH = 180
+"""Columns of a table that no terminal shows."""
 
 
 @click.command("status")
@@ -45,7 +48,7 @@ def _show_newest(statuses: list[BatchStatus], *, as_json: bool) -> None:
         for status in statuses:
             click.echo(json.dumps(status_object(status)))
     elif statuses:
-        Console().print(status_table(statuses))
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(status_table(statuses))
     else:
         click.echo("no loads yet: `pressline load ROWS --recipe NAME` makes one")
 
