@@ -1,0 +1,105 @@
+"""Checks of Kafka and PostgreSQL, where they run: reachable, new enough, prepared."""
+
+import asyncio
+from collections.abc import Sequence
+
+import asyncpg
+from aiokafka.errors import KafkaError
+
+from streams.doctor.finding import Finding, fail, ok, warn
+from streams.settings import Settings
+from streams.store.migrations import SERVER_VERSION_MIN, shipped
+from streams.topic_admin import TopicState, describe
+
+ANSWER_S_MAX = 15.0
+MIGRATE = "any worker or `pressline up` applies them at its start"
+SELECT_APPLIED = "SELECT version, checksum FROM schema_migrations"
+HAS_MIGRATIONS = "SELECT to_regclass('schema_migrations') IS NOT NULL"
+
+
+async def kafka(settings: Settings) -> Sequence[Finding]:
+    """Check the brokers and their topics."""
+    brokers = settings.brokers
+    if brokers is None:
+        return (_not_running("brokers", "PRESSLINE_BROKERS"),)
+    try:
+        states = await asyncio.wait_for(describe(brokers), ANSWER_S_MAX)
+    except (KafkaError, OSError, TimeoutError) as error:
+        seen = f"{brokers} does not answer: {type(error).__name__}"
+        return (fail("brokers", seen, "start Kafka there, or correct PRESSLINE_BROKERS"),)
+    return (ok("brokers", f"{brokers} answers"), judge_topics(states, settings.partitions))
+
+
+def judge_topics(states: Sequence[TopicState], partitions: int) -> Finding:
+    """Return whether all topics are there, alike, and with partitions enough.
+
+    Args:
+        states: each topic as it is.
+        partitions: how many partitions the settings ask for.
+    """
+    missing = [state.topic.name for state in states if state.partitions is None]
+    counts = {state.topic.name: state.partitions for state in states if state.partitions is not None}
+    if missing:
+        seen = f"{len(missing)} of {len(states)} are missing, such as {missing[0]}"
+        return warn("topics", seen, "any worker makes them at its start; or run `pressline topics --create`")
+    if len(set(counts.values())) > 1:
+        fewest = min(counts, key=lambda name: counts[name])
+        seen = f"their partitions differ: {fewest} has {counts[fewest]}, others up to {max(counts.values())}"
+        return fail("topics", seen, "give all topics equally many: a dead letter keeps its partition number")
+    count = min(counts.values())
+    if count < partitions:
+        seen = f"all {len(counts)} have {count} partitions, PRESSLINE_PARTITIONS asks for {partitions}"
+        return warn("topics", seen, "add partitions to all with Kafka's own tools, or lower the setting")
+    return ok("topics", f"all {len(counts)} are there, with {count} partitions each")
+
+
+async def postgres(settings: Settings) -> Sequence[Finding]:
+    """Check the database's version and schema."""
+    if settings.database_url is None:
+        return (_not_running("database", "PRESSLINE_DATABASE_URL"),)
+    try:
+        connection = await asyncpg.connect(settings.need_database(), timeout=ANSWER_S_MAX)
+    except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        # The text of an unreadable URL could hold a part of the password: only the kind of error is shown.
+        todo = "start PostgreSQL there, or correct PRESSLINE_DATABASE_URL"
+        return (fail("database", f"no connection: {type(error).__name__}", todo),)
+    try:
+        version = int(await connection.fetchval("SHOW server_version_num"))
+        rows = await connection.fetch(SELECT_APPLIED) if await connection.fetchval(HAS_MIGRATIONS) else []
+    finally:
+        await connection.close()
+    applied = {int(row["version"]): str(row["checksum"]) for row in rows}
+    return (judge_version(version), judge_migrations(applied))
+
+
+def judge_version(version: int) -> Finding:
+    """Return whether the server is new enough.
+
+    Args:
+        version: PostgreSQL's `server_version_num`, such as 180001.
+    """
+    needed, seen = SERVER_VERSION_MIN // 10_000, f"PostgreSQL {version // 10_000} answers"
+    if version < SERVER_VERSION_MIN:
+        return fail("database", seen, f"use PostgreSQL {needed} or later")
+    return ok("database", seen)
+
+
+def judge_migrations(applied: dict[int, str]) -> Finding:
+    """Return whether the schema is this version's.
+
+    Args:
+        applied: checksum of each applied migration, by its version.
+    """
+    wanted = {migration.version: migration.checksum for migration in shipped()}
+    changed = [v for v, checksum in applied.items() if wanted.get(v, checksum) != checksum]
+    if changed:
+        seen = f"migration {changed[0]} was applied with another text than this version ships"
+        return fail("schema", seen, "use the Pressline that made this database, or another database")
+    missing = wanted.keys() - applied.keys()
+    if missing:
+        return warn("schema", f"{len(missing)} of {len(wanted)} migrations are not applied yet", MIGRATE)
+    return ok("schema", f"all {len(wanted)} migrations are applied")
+
+
+def _not_running(check: str, setting: str) -> Finding:
+    return warn(check, "embedded, not running", f"run `pressline up`, or set {setting} to your own")
