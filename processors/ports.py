@@ -15,7 +15,7 @@ from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Tier
 from schemas.events import Document
 from schemas.task import Task
-from schemas.usage import Usage, UsageRecorded
+from schemas.usage import UsageRecorded
 
 
 class Clock(Protocol):
@@ -106,116 +106,6 @@ class ModelGateway(Protocol):
 
         Raises:
             TransientError, PermanentError: as `processors/errors.py` draws them.
-        """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallKey:
-    """Which call: a revision's step. Attempts are counted below it."""
-
-    revision: str
-    step: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CallIntent:
-    """A call that is about to be made, as the ledger books it.
-
-    Attributes:
-        key: which call.
-        task: who pays.
-        recipe: `name@version`.
-        provider: name in the catalogue.
-        model: model name.
-        simulated: whether the simulated provider answers.
-        cost_max_usd: worst case; what is booked while the outcome is unknown.
-    """
-
-    key: CallKey
-    task: Task
-    recipe: str
-    provider: str
-    model: str
-    simulated: bool
-    cost_max_usd: Decimal
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """The intent is durable and ours: make the call.
-
-    Attributes:
-        attempt: number of the attempt, from 1.
-    """
-
-    attempt: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JournaledAnswer:
-    """An answer that was paid for.
-
-    Attributes:
-        attempt: the attempt that it answered.
-        text: the model's text.
-        finish_reason: `stop` or `length`.
-        provider: who answered.
-        model: model that was asked.
-        simulated: whether the simulated provider answered.
-        usage: tokens.
-        usage_estimated: whether they are our own count.
-        cost_usd: price.
-        submission_id: the submission that paid.
-        latency_s: seconds from request to whole answer.
-        answered_at: when it became durable.
-    """
-
-    attempt: int
-    text: str
-    finish_reason: Literal["stop", "length"]
-    provider: str
-    model: str
-    simulated: bool
-    usage: Usage
-    usage_estimated: bool
-    cost_usd: Decimal
-    submission_id: str
-    latency_s: float
-    answered_at: datetime
-
-
-class CallJournal(Protocol):
-    """The paid-call journal and ledger: an answer is durable before its record may count as done."""
-
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
-        """Return the answer of that call if one was received; wait while a live worker is at it.
-
-        Raises:
-            ClaimedElsewhereError: a live worker has been at it for longer than the wait's bound.
-            StoreUnavailableError: the store is away.
-        """
-
-    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
-        """Make the intent durable, unless the answer is there already; wait while a live worker is at it.
-
-        An open intent of a dead worker is booked as `unknown` at its worst case, and a new attempt opened.
-
-        Raises:
-            ClaimedElsewhereError, StoreUnavailableError: as `find`.
-        """
-
-    async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
-        """Make the answer durable.
-
-        Raises:
-            StoreUnavailableError: the store is away; the intent stays open and the caller tries again.
-        """
-
-    async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
-        """Close the intent without an answer. `billed`: maybe paid for, so the worst case stays booked.
-
-        Raises:
-            StoreUnavailableError: the store is away.
         """
 
 

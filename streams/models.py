@@ -7,10 +7,11 @@ from pathlib import Path
 from processors.gateway import catalogue as catalogues
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
 from processors.gateway.gateway import Gateway
+from processors.gateway.journal import CallJournal
 from processors.gateway.limits import ProviderLimits, limits_for
 from processors.gateway.prices import compile_prices
 from processors.gateway.transport import HttpTransport, open_transports
-from processors.ports import CallJournal, Clock
+from processors.ports import Clock
 from streams.settings import Settings, provider_keys
 
 

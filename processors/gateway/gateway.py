@@ -32,19 +32,12 @@ from processors.errors import (
 )
 from processors.gateway import openai_chat, tokens
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
 from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
-from processors.ports import (
-    CallIntent,
-    CallJournal,
-    CallKey,
-    Clock,
-    JournaledAnswer,
-    ModelAnswer,
-    ModelRequest,
-)
+from processors.ports import Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
 from schemas.usage import Usage, UsageRecorded
 

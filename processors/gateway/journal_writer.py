@@ -7,7 +7,7 @@ from functools import partial
 from typing import TypeVar
 
 from processors.errors import StoreUnavailableError
-from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 
 JOURNAL_RETRY_S_MAX = 30.0
 BACKOFF_S = 0.05

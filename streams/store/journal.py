@@ -3,7 +3,7 @@
 from typing import Final
 
 from processors.errors import ClaimedElsewhereError
-from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from schemas.usage import Usage
 from streams.store.database import Database, Row
 from streams.store.text import storable

@@ -28,10 +28,11 @@ from processors.errors import (
 )
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError, default, load
 from processors.gateway.gateway import CALL_HEADER, Gateway
+from processors.gateway.journal import CallKey
 from processors.gateway.limits import limits_for
 from processors.gateway.prices import compile_prices
 from processors.gateway.transport import open_transports
-from processors.ports import CallKey, ModelGateway
+from processors.ports import ModelGateway
 from streams.embedded.provider import config as simulated_config
 from streams.embedded.provider.server import ProviderServer as SimulatedProvider
 

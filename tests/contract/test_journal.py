@@ -12,7 +12,7 @@ from builders import a_task, a_usage
 from fakes.journal import FakeJournal
 from fixtures.store import a_live_worker
 from processors.errors import ClaimedElsewhereError
-from processors.ports import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from streams.store.journal import PostgresCallJournal
 
 KEY = CallKey(revision="0123456789abcdef0123", step="write")

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Literal
 
 from processors.errors import ClaimedElsewhereError
-from processors.ports import CallIntent, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
 
 WAIT_TURNS_MAX = 1000
 

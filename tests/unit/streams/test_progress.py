@@ -23,8 +23,10 @@ def test_rate_and_time_left_come_from_what_settled() -> None:
 
 def test_without_movement_there_is_no_estimate_and_the_stall_is_timed() -> None:
     meter = ProgressMeter()
-    for now_s in (0.0, 30.0, 61.0):
-        progress = meter.update(now_s, a_status(accepted=10), simulated=False)
+    for now_s in (0.0, 30.0):
+        meter.update(now_s, a_status(accepted=10), simulated=False)
+
+    progress = meter.update(61.0, a_status(accepted=10), simulated=False)
 
     assert progress.left_s is None
     assert progress.stalled_s == 61.0
@@ -41,7 +43,9 @@ def test_any_change_ends_a_stall() -> None:
 def test_the_rate_forgets_what_is_long_ago() -> None:
     meter = ProgressMeter()
     for now_s in range(2 * WINDOW):
-        progress = meter.update(float(now_s), a_status(published=min(now_s, 5)), simulated=False)
+        meter.update(float(now_s), a_status(published=min(now_s, 5)), simulated=False)
+
+    progress = meter.update(2.0 * WINDOW, a_status(published=5), simulated=False)
 
     assert progress.rows_per_s == 0.0
 

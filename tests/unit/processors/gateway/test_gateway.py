@@ -26,10 +26,11 @@ from processors.errors import (
 )
 from processors.gateway.catalogue import default
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
+from processors.gateway.journal import CallKey
 from processors.gateway.journal_writer import CLOSE_S_MAX
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
-from processors.ports import CallKey, ModelAnswer, ModelRequest
+from processors.ports import ModelAnswer, ModelRequest
 from schemas.usage import Usage
 
 CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")

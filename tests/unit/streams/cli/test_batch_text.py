@@ -15,7 +15,7 @@ from streams.progress import LoadProgress
 
 
 def a_progress(stalled_s: float = 0.0, **states: int) -> LoadProgress:
-    return LoadProgress(status=a_status(calls=3, **states), simulated=True, stalled_s=stalled_s)
+    return LoadProgress(status=a_status(None, 10, 3, **states), simulated=True, stalled_s=stalled_s)
 
 
 @pytest.mark.parametrize(
