@@ -15,6 +15,9 @@ STALL_HINT = (
 )
 
 
+SIMULATED = " (simulated)"
+
+
 def status_object(status: BatchStatus) -> dict[str, object]:
     """Return the load and its counts for JSON."""
     batch = status.batch
@@ -63,7 +66,7 @@ def progress_line(progress: LoadProgress) -> str:
 def cost_text(progress: LoadProgress) -> str:
     """Return calls, tokens and cost, named as simulated when they were."""
     status = progress.status
-    label = " (simulated)" if progress.simulated else ""
+    label = SIMULATED if progress.simulated else ""
     tokens = status.input_tokens + status.output_tokens
     return f"{status.calls:,} calls, {tokens:,} tokens, ${status.cost_usd:,.4f}{label}"
 
@@ -89,7 +92,7 @@ def closing_table(progress: LoadProgress, pages: str) -> Table:
     table.add_section()
     table.add_row("Calls", f"{status.calls:,}")
     table.add_row("Tokens in, out", f"{status.input_tokens:,}, {status.output_tokens:,}")
-    table.add_row("Cost", f"${status.cost_usd:,.4f}{' (simulated)' if progress.simulated else ''}")
+    table.add_row("Cost", f"${status.cost_usd:,.4f}{SIMULATED if progress.simulated else ''}")
     table.add_row("Pages", pages)
     return table
 
@@ -109,10 +112,11 @@ def next_steps(status: BatchStatus) -> tuple[str, ...]:
     return tuple(steps)
 
 
-def status_table(statuses: list[BatchStatus]) -> Table:
+def status_table(loads: list[LoadProgress]) -> Table:
     """Return a row for each load."""
     table = Table("Load", "Made", "Recipe", "Rows", "Sent", "Under way", "In review", "Good", "Other", "Cost")
-    for status in statuses:
+    for load in loads:
+        status = load.status
         good = sum(status.states.get(outcome, 0) for outcome in (Outcome.PUBLISHED, Outcome.UNCHANGED))
         table.add_row(
             status.batch.batch_id,
@@ -124,7 +128,7 @@ def status_table(statuses: list[BatchStatus]) -> Table:
             f"{in_review(status):,}",
             f"{good:,}",
             f"{failed(status):,}",
-            f"${status.cost_usd:,.4f}",
+            f"${status.cost_usd:,.4f}{SIMULATED if load.simulated else ''}",
         )
     return table
 

@@ -7,11 +7,10 @@ import click
 from rich.console import Console
 
 from streams.cli.batch_store import open_store
-from streams.cli.batch_text import closing_table, next_steps, progress_object, status_object, status_table
+from streams.cli.batch_text import closing_table, next_steps, progress_object, status_table
 from streams.cli.exits import run
 from streams.progress import LoadProgress
 from streams.settings import Settings
-from streams.store.batches import BatchStatus
 from streams.watch import find
 
 NEWEST = 20
@@ -30,9 +29,13 @@ def command(batch: str | None, *, as_json: bool) -> None:
         _show_one(*run(lambda: _one(batch)), as_json=as_json)
 
 
-async def _newest() -> list[BatchStatus]:
+async def _newest() -> list[LoadProgress]:
     async with open_store(Settings.load()) as store:
-        return list(await store.batches.newest(NEWEST))
+        batches = store.batches
+        return [
+            LoadProgress(status=status, simulated=await batches.simulated(status.batch.batch_id))
+            for status in await batches.newest(NEWEST)
+        ]
 
 
 async def _one(batch_id: str) -> tuple[LoadProgress, str]:
@@ -43,12 +46,12 @@ async def _one(batch_id: str) -> tuple[LoadProgress, str]:
     return LoadProgress(status=status, simulated=simulated), str(settings.site)
 
 
-def _show_newest(statuses: list[BatchStatus], *, as_json: bool) -> None:
+def _show_newest(loads: list[LoadProgress], *, as_json: bool) -> None:
     if as_json:
-        for status in statuses:
-            click.echo(json.dumps(status_object(status)))
-    elif statuses:
-        Console(width=None if sys.stdout.isatty() else WIDTH).print(status_table(statuses))
+        for load in loads:
+            click.echo(json.dumps(progress_object(load)))
+    elif loads:
+        Console(width=None if sys.stdout.isatty() else WIDTH).print(status_table(loads))
     else:
         click.echo("no loads yet: `pressline load ROWS --recipe NAME` makes one")
 
