@@ -26,10 +26,10 @@ from schemas.events import (
     TaskSubmitted,
     TaskValidated,
 )
-from schemas.headers import replay_count, text_headers
+from schemas.headers import parse, replay_count, text_headers
 from streams.store.reviews import PostgresReviews
 from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
-from streams.topics import LANED, topic_name
+from streams.topics import LANED, event_type, topic_name
 
 GROUP = "pressline-index"
 POLL_S = 0.5
@@ -138,8 +138,11 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
 def _events(records: Iterable[ConsumerRecord]) -> Iterable[tuple[Any, int]]:
     for record in records:
         replay = replay_count(text_headers(record.headers))
+        takes = TOPICS[record.topic]
         try:
-            yield decode(record.value, TOPICS[record.topic]), replay
+            # As the stages do: an event without its context is dead-lettered, so it is no task here either.
+            parse(record.headers, event_type(takes))
+            yield decode(record.value, takes), replay
         except InvalidMessageError:
             log.debug("not indexed: %s-%d@%d is no event", record.topic, record.partition, record.offset)
 

@@ -39,6 +39,8 @@ from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
 
 DATABASE_CONNECTIONS_MAX = 16
+"""For the work. The lease has a connection of its own: behind a full pool its heartbeats come too late, and
+other workers take the worker for dead and buy its calls again."""
 
 log = logging.getLogger(__name__)
 
@@ -68,8 +70,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._database = await Database.open(
             settings.need_database(), connections_max=DATABASE_CONNECTIONS_MAX
         )
-        self._lease = WorkerLease(self._database, self.worker_id, settings.stages)
+        self._lease_database = await Database.open(settings.need_database(), connections_max=1)
+        self._lease = WorkerLease(self._lease_database, self.worker_id, settings.stages)
         await self._lease.register()
+        # Not a task of the service: those begin when the last stage has joined, long after the first works.
+        self.add_future(self._lease.run())
         self._models = open_models(
             settings, PostgresCallJournal(self._database, self.worker_id), SystemClock()
         )
@@ -97,11 +102,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             await self._models.close()
         if hasattr(self, "_lease"):
             await self._lease.release()
+            await self._lease_database.close()
             await self._database.close()
-
-    @Service.task  # type: ignore[untyped-decorator]
-    async def _heartbeat(self) -> None:
-        await self._lease.run()
 
     def consumer_health(self) -> Mapping[str, ConsumerHealth]:
         """Return each stage consumer's state."""

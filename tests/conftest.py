@@ -1,3 +1,3 @@
 """Fixtures that more than one folder uses."""
 
-pytest_plugins = ["fixtures.embedded", "fixtures.store"]
+pytest_plugins = ["fixtures.embedded", "fixtures.engine", "fixtures.store", "fixtures.worker"]

@@ -9,9 +9,9 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
+from streams.engine.assignor import LaneAssignor
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
 from streams.engine.records import InRecord, Partition
 
@@ -79,7 +79,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            partition_assignment_strategy=(StickyPartitionAssignor,),
+            partition_assignment_strategy=(LaneAssignor(),),
             session_timeout_ms=int(settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(min(HEARTBEAT_S_MAX, settings.session_timeout_s / 3) * 1000),
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,

@@ -1,0 +1,207 @@
+"""What a run leaves behind: the checker sees this and nothing else."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+SendResult = Literal["ok", "fail", "unknown"]
+"""Jepsen's three classes: acknowledged, refused for certain, and neither is known."""
+
+
+class Place(NamedTuple):
+    """Where a record stands."""
+
+    topic: str
+    partition: int
+    offset: int
+
+
+class GroupPartition(NamedTuple):
+    """What one commit is about."""
+
+    group: str
+    topic: str
+    partition: int
+
+
+class CallId(NamedTuple):
+    """One attempt at one step of one revision."""
+
+    revision: str
+    step: str
+    attempt: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What may be paid for once."""
+        return self.revision, self.step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """A task that was sent.
+
+    Attributes:
+        submission_id: its identity.
+        task_id: its task.
+        result: what the producer was told.
+        poison: whether it must end as a dead letter.
+    """
+
+    submission_id: str
+    task_id: str
+    result: SendResult
+    poison: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poison:
+    """A record that cannot be processed, as it was acknowledged.
+
+    Attributes:
+        kind: one of the ten.
+        place: where the broker put it.
+        sha256: of its value, or None for a null value.
+    """
+
+    kind: str
+    place: Place
+    sha256: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """One SIGKILL.
+
+    Attributes:
+        at_s: wall time in seconds.
+        worker_id: who was killed.
+        open_calls: intents of that worker that were open in the journal when it was gone.
+        finished: records in the finished topic at that moment.
+    """
+
+    at_s: float
+    worker_id: str
+    open_calls: frozenset[CallId]
+    finished: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A record of any topic.
+
+    Attributes:
+        place: where it stands.
+        sha256: of its value, or None for a null value.
+        ce_id: CloudEvents id, or empty.
+        source: CloudEvents source, or empty.
+        origin: where a dead letter came from, else None.
+        outcome: how a finished event says that the task ended, else None.
+    """
+
+    place: Place
+    sha256: str | None
+    ce_id: str
+    source: str
+    origin: Place | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A request as the provider saw it.
+
+    Attributes:
+        call: what the caller named it.
+        at_s: wall time of its arrival in seconds.
+        ended_s: wall time of its end, or None when it never ended.
+        status: of the answer, or None when none was sent whole.
+    """
+
+    call: CallId
+    at_s: float
+    ended_s: float | None
+    status: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallRow:
+    """A row of `model_calls`.
+
+    Attributes:
+        call: which attempt.
+        state: open, answered, failed or unknown.
+        worker_id: who opened it.
+    """
+
+    call: CallId
+    state: str
+    worker_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SinkLine:
+    """A line of the sink's log.
+
+    Attributes:
+        key: revision of the page.
+        task_id: its task.
+        effect: whether anything changed on the disk.
+        page_exists: whether the page is there at the end.
+    """
+
+    key: str
+    task_id: str
+    effect: bool
+    page_exists: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """A row of `tasks`."""
+
+    submission_id: str
+    task_id: str
+    state: str
+
+
+class Commit(NamedTuple):
+    """What a group has committed for one partition."""
+
+    offset: int
+    metadata: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What was committed, and then how far the topics reached.
+
+    Attributes:
+        commits: those that changed since the sample before.
+        ends: next offset of each partition, read after the commits.
+    """
+
+    commits: Mapping[GroupPartition, Commit]
+    ends: Mapping[tuple[str, int], int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artefacts:
+    """All of it.
+
+    Attributes:
+        stuck: what had not come to its end when the run gave up waiting; empty when all had.
+        self_ended_workers: workers that ended though nobody killed them.
+    """
+
+    submissions: tuple[Submission, ...] = ()
+    poison: tuple[Poison, ...] = ()
+    kills: tuple[Kill, ...] = ()
+    records: tuple[Record, ...] = ()
+    requests: tuple[Request, ...] = ()
+    calls: tuple[CallRow, ...] = ()
+    sink: tuple[SinkLine, ...] = ()
+    tasks: tuple[TaskRow, ...] = ()
+    samples: tuple[Sample, ...] = ()
+    stuck: tuple[str, ...] = ()
+    self_ended_workers: tuple[str, ...] = field(default=())

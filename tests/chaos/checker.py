@@ -1,0 +1,39 @@
+"""Every invariant: a pure function over the artefacts that returns what violates it."""
+
+from collections.abc import Callable, Mapping
+
+from . import calls, offsets, outcomes
+from .artefacts import Artefacts
+
+
+def liveness(run: Artefacts) -> tuple[str, ...]:
+    """After the chaos everything comes to its end."""
+    return run.stuck
+
+
+def workers_ended(run: Artefacts) -> tuple[str, ...]:
+    """Workers end when they are told to, or killed."""
+    return run.self_ended_workers
+
+
+INVARIANTS: Mapping[str, Callable[[Artefacts], tuple[str, ...]]] = {
+    "liveness": liveness,
+    "lost_tasks": outcomes.lost_tasks,
+    "two_outcomes": outcomes.two_outcomes,
+    "wrong_outcomes": outcomes.wrong_outcomes,
+    "phantoms": outcomes.phantoms,
+    "sink_effects": outcomes.sink_effects,
+    "dead_letters_differ": outcomes.dead_letters_differ,
+    "repeated_calls": calls.repeated_calls,
+    "calls_without_intent": calls.calls_without_intent,
+    "ledger_differs": calls.ledger_differs,
+    "usage_differs": calls.usage_differs,
+    "commits_pass_unfinished": offsets.commits_pass_unfinished,
+    "commits_go_back": offsets.commits_go_back,
+    "workers_ended": workers_ended,
+}
+
+
+def check(run: Artefacts) -> dict[str, tuple[str, ...]]:
+    """Return the violations of every invariant, by its name."""
+    return {name: invariant(run) for name, invariant in INVARIANTS.items()}

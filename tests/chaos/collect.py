@@ -1,0 +1,139 @@
+"""Reads what a run left: topics, provider log, sink log, PostgreSQL."""
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from processors.sinks.files import LOG_FILE
+from schemas import failures
+from schemas.headers import text_headers
+from streams.store.database import Database
+from streams.topics import all_topics
+
+from .artefacts import CallId, CallRow, Place, Record, Request, SinkLine, TaskRow
+from .sampler import FINISHED_TOPIC
+
+FETCH_MS = 1000
+EMPTY_FETCHES_MAX = 30
+
+
+async def read_topics(brokers: str, partitions: int) -> tuple[Record, ...]:
+    """Return every record of every topic.
+
+    Args:
+        brokers: bootstrap servers.
+        partitions: of each topic.
+
+    Raises:
+        RuntimeError: the broker stopped giving records before the end.
+    """
+    everywhere = [TopicPartition(t.name, number) for t in all_topics() for number in range(partitions)]
+    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest")
+    await consumer.start()
+    records: list[Record] = []
+    try:
+        consumer.assign(everywhere)
+        await consumer.seek_to_beginning(*everywhere)
+        left = sum((await consumer.end_offsets(everywhere)).values())
+        empty = 0
+        while len(records) < left and empty < EMPTY_FETCHES_MAX:
+            batches = await consumer.getmany(timeout_ms=FETCH_MS)
+            records += [_record(raw) for batch in batches.values() for raw in batch]
+            empty = 0 if batches else empty + 1
+    finally:
+        await consumer.stop()
+    if len(records) < left:
+        raise RuntimeError(f"read {len(records)} records, expected {left}: does the broker run?")
+    return tuple(records)
+
+
+def read_requests(log: Path) -> tuple[Request, ...]:
+    """Return the requests that name a call."""
+    started: dict[str, dict[str, Any]] = {}
+    ended: dict[str, dict[str, Any]] = {}
+    for line in _lines(log):
+        if line["event"] == "request" and line["call"] is not None:
+            started[line["request_id"]] = line
+        elif line["event"] == "answered":
+            ended[line["request_id"]] = line
+    return tuple(
+        Request(
+            call=parse_call(line["call"]),
+            at_s=line["time"],
+            ended_s=ended[name]["time"] if name in ended else None,
+            status=ended[name]["status"] if name in ended and ended[name]["outcome"] == "sent" else None,
+        )
+        for name, line in started.items()
+    )
+
+
+def read_sink(root: Path) -> tuple[SinkLine, ...]:
+    """Return the sink's lines of every site."""
+    return tuple(
+        SinkLine(
+            key=line["key"],
+            task_id=line["task_id"],
+            effect=line["effect"],
+            page_exists=(log.parent / f"{line['slug']}.md").is_file(),
+        )
+        for log in sorted(root.glob(f"*/{LOG_FILE}"))
+        for line in _lines(log)
+    )
+
+
+async def read_calls(database: Database) -> tuple[CallRow, ...]:
+    """Return the ledger."""
+    rows = await database.fetch("SELECT revision, step, attempt, state, worker_id FROM model_calls")
+    return tuple(
+        CallRow(
+            call=CallId(row["revision"], row["step"], row["attempt"]),
+            state=row["state"],
+            worker_id=row["worker_id"],
+        )
+        for row in rows
+    )
+
+
+async def read_tasks(database: Database) -> tuple[TaskRow, ...]:
+    """Return the task index."""
+    rows = await database.fetch("SELECT submission_id, task_id, state::text AS state FROM tasks")
+    return tuple(
+        TaskRow(submission_id=row["submission_id"], task_id=row["task_id"], state=row["state"])
+        for row in rows
+    )
+
+
+def parse_call(text: str) -> CallId:
+    """Return the call that `<revision>/<step path>/<attempt>` names."""
+    revision, _, rest = text.partition("/")
+    step, _, attempt = rest.rpartition("/")
+    return CallId(revision, step, int(attempt))
+
+
+def _record(raw: ConsumerRecord) -> Record:
+    headers = text_headers(raw.headers)
+    finished = raw.topic == FINISHED_TOPIC and raw.value is not None
+    return Record(
+        place=Place(raw.topic, raw.partition, raw.offset),
+        sha256=None if raw.value is None else hashlib.sha256(raw.value).hexdigest(),
+        ce_id=headers.get("ce_id", ""),
+        source=headers.get("ce_source", ""),
+        origin=_origin(headers),
+        outcome=orjson.loads(raw.value)["outcome"] if finished else None,
+    )
+
+
+def _origin(headers: dict[str, str]) -> Place | None:
+    if failures.DLQ_TOPIC not in headers:
+        return None
+    partition, offset = headers[failures.DLQ_PARTITION], headers[failures.DLQ_OFFSET]
+    return Place(headers[failures.DLQ_TOPIC], int(partition), int(offset))
+
+
+def _lines(log: Path) -> Iterator[dict[str, Any]]:
+    lines: Iterable[bytes] = log.read_bytes().splitlines() if log.exists() else ()
+    yield from (orjson.loads(line) for line in lines if line)

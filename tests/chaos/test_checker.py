@@ -1,0 +1,244 @@
+"""The checker finds what it is there to find: each fault is planted in the artefacts of a good run."""
+
+from dataclasses import replace
+
+import pytest
+
+from chaos.artefacts import (
+    Artefacts,
+    CallId,
+    CallRow,
+    Commit,
+    GroupPartition,
+    Kill,
+    Place,
+    Poison,
+    Record,
+    Request,
+    Sample,
+    SinkLine,
+    Submission,
+    TaskRow,
+)
+from chaos.checker import INVARIANTS, check
+from chaos.collect import parse_call
+from chaos.kills import plan_kills
+from streams.engine import commit_metadata
+
+SUBMISSION = "0123456789abcdef0123"
+TASK = "chaos-000001"
+CALL = CallId("rev1", "write", 1)
+AGAIN = CallId("rev1", "write", 2)
+SUBMITTED = "pressline.task.submitted.live.v1"
+POISON_AT = Place(SUBMITTED, 0, 1)
+LETTER_AT = Place("pressline.classify.dead.v1", 0, 0)
+CLASSIFY = GroupPartition("pressline-classify", SUBMITTED, 0)
+
+
+def event(topic: str, noun: str, source: str, outcome: str | None = None) -> Record:
+    return Record(
+        place=Place(f"pressline.{topic}.v1", 0, 0),
+        sha256="ab",
+        ce_id=f"{SUBMISSION}.{noun}.0.0",
+        source=f"urn:pressline:{source}",
+        outcome=outcome,
+    )
+
+
+PIPELINE = (
+    event("task.submitted.live", "task.submitted", "chaos"),
+    event("task.classified.live", "task.classified", "classify"),
+    event("task.generated.live", "task.generated", "generate"),
+    event("task.validated.live", "task.validated", "validate"),
+    event("task.finished", "task.finished", "publish", outcome="published"),
+)
+USAGE = Record(
+    place=Place("pressline.usage.recorded.v1", 0, 0), sha256="ab", ce_id="rev1/write/1", source="urn:x"
+)
+POISONED = Record(place=POISON_AT, sha256="cd", ce_id="", source="")
+LETTER = Record(place=LETTER_AT, sha256="cd", ce_id="", source="", origin=POISON_AT)
+ENDS = {(record.place.topic, 0): 1 for record in (*PIPELINE, LETTER)} | {(SUBMITTED, 0): 2}
+GOOD = Artefacts(
+    submissions=(Submission(submission_id=SUBMISSION, task_id=TASK, result="ok"),),
+    poison=(Poison(kind="not_json", place=POISON_AT, sha256="cd"),),
+    kills=(Kill(at_s=1.0, worker_id="w1", open_calls=frozenset(), finished=0),),
+    records=(*PIPELINE, USAGE, POISONED, LETTER),
+    requests=(Request(call=CALL, at_s=0.5, ended_s=0.8, status=200),),
+    calls=(CallRow(call=CALL, state="answered", worker_id="w1"),),
+    sink=(SinkLine(key="rev1", task_id=TASK, effect=True, page_exists=True),),
+    tasks=(TaskRow(submission_id=SUBMISSION, task_id=TASK, state="published"),),
+    samples=(
+        Sample(commits={}, ends={(SUBMITTED, 0): 2}),
+        Sample(commits={CLASSIFY: Commit(2, "")}, ends=ENDS),
+    ),
+)
+KILLED_IN_CALL = replace(GOOD.kills[0], open_calls=frozenset({CALL}))
+REPEATED = (
+    Request(call=CALL, at_s=0.5, ended_s=1.1, status=None),
+    Request(call=AGAIN, at_s=9.0, ended_s=9.5, status=200),
+)
+REPEATED_ROWS = (
+    CallRow(call=CALL, state="unknown", worker_id="w1"),
+    CallRow(call=AGAIN, state="answered", worker_id="w2"),
+)
+USAGE_AGAIN = replace(USAGE, ce_id="rev1/write/2")
+
+
+def without(*gone: Record) -> tuple[Record, ...]:
+    return tuple(record for record in GOOD.records if record not in gone)
+
+
+def violated(run: Artefacts) -> set[str]:
+    return {name for name, found in check(run).items() if found}
+
+
+FAULTS: dict[str, tuple[Artefacts, str]] = {
+    "a lost task": (
+        replace(GOOD, records=without(PIPELINE[4]), tasks=(replace(GOOD.tasks[0], state="validated"),)),
+        "lost_tasks",
+    ),
+    "a terminal row that says something else": (
+        replace(GOOD, tasks=(replace(GOOD.tasks[0], state="rejected"),)),
+        "lost_tasks",
+    ),
+    "two outcomes": (
+        replace(GOOD, records=(*GOOD.records, replace(PIPELINE[4], outcome="rejected"))),
+        "two_outcomes",
+    ),
+    "a good task that was dead-lettered": (
+        replace(
+            GOOD,
+            records=(*without(PIPELINE[4]), replace(PIPELINE[4], outcome="dead_lettered")),
+            tasks=(replace(GOOD.tasks[0], state="dead_lettered"),),
+        ),
+        "wrong_outcomes",
+    ),
+    "a task that nobody submitted": (
+        replace(GOOD, tasks=(*GOOD.tasks, TaskRow(submission_id="f" * 20, task_id="x", state="accepted"))),
+        "phantoms",
+    ),
+    "a refused submission that ended all the same": (
+        replace(GOOD, submissions=(replace(GOOD.submissions[0], result="fail"),)),
+        "phantoms",
+    ),
+    "two effects of one key": (replace(GOOD, sink=GOOD.sink * 2), "sink_effects"),
+    "a published task without an effect": (replace(GOOD, sink=()), "sink_effects"),
+    "a page that is gone": (
+        replace(GOOD, sink=(replace(GOOD.sink[0], page_exists=False),)),
+        "sink_effects",
+    ),
+    "a changed poison byte": (
+        replace(GOOD, records=(*without(LETTER), replace(LETTER, sha256="ce"))),
+        "dead_letters_differ",
+    ),
+    "poison without a dead letter": (
+        replace(GOOD, records=without(LETTER)),
+        "dead_letters_differ",
+    ),
+    "a dead letter of a good record": (
+        replace(GOOD, records=(*GOOD.records, replace(LETTER, origin=PIPELINE[1].place))),
+        "dead_letters_differ",
+    ),
+    "a call made again that was in flight at no kill": (
+        replace(GOOD, requests=REPEATED, calls=REPEATED_ROWS, records=(*without(USAGE), USAGE_AGAIN)),
+        "repeated_calls",
+    ),
+    "a request that the ledger does not know": (
+        replace(GOOD, requests=(*GOOD.requests, replace(REPEATED[1], call=CallId("rev2", "write", 1)))),
+        "calls_without_intent",
+    ),
+    "an attempt that was sent twice": (
+        replace(GOOD, requests=GOOD.requests * 2, kills=(KILLED_IN_CALL,)),
+        "calls_without_intent",
+    ),
+    "an answer that the provider never gave": (
+        replace(GOOD, requests=(replace(GOOD.requests[0], status=None),)),
+        "ledger_differs",
+    ),
+    "an intent that is left open": (
+        replace(GOOD, calls=(replace(GOOD.calls[0], state="open"),)),
+        "ledger_differs",
+    ),
+    "a paid call without its usage event": (replace(GOOD, records=without(USAGE)), "usage_differs"),
+    "a commit before the result was in the topic": (
+        replace(GOOD, samples=(Sample(commits={CLASSIFY: Commit(1, "")}, ends={(SUBMITTED, 0): 2}),)),
+        "commits_pass_unfinished",
+    ),
+    "a bitmap that names an unfinished record": (
+        replace(
+            GOOD,
+            samples=(
+                Sample(
+                    commits={CLASSIFY: Commit(0, commit_metadata.encode(0, [1]))}, ends={(SUBMITTED, 0): 2}
+                ),
+            ),
+        ),
+        "commits_pass_unfinished",
+    ),
+    "a commit past the end of the log": (
+        replace(GOOD, samples=(Sample(commits={CLASSIFY: Commit(3, "")}, ends=ENDS),)),
+        "commits_pass_unfinished",
+    ),
+    "a commit that goes back": (
+        replace(GOOD, samples=(*GOOD.samples, Sample(commits={CLASSIFY: Commit(1, "")}, ends=ENDS))),
+        "commits_go_back",
+    ),
+    "a run that never came to its end": (replace(GOOD, stuck=("chaos-000001 is generated",)), "liveness"),
+    "a worker that ended by itself": (replace(GOOD, self_ended_workers=("worker 0",)), "workers_ended"),
+}
+
+
+def test_a_good_run_violates_nothing() -> None:
+    assert violated(GOOD) == set()
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault: str) -> None:
+    run, invariant = FAULTS[fault]
+
+    assert invariant in violated(run)
+
+
+def test_every_invariant_has_a_fault_that_violates_it() -> None:
+    assert {invariant for _, invariant in FAULTS.values()} == set(INVARIANTS)
+
+
+def test_a_call_that_was_in_flight_at_a_kill_may_be_made_again_once() -> None:
+    again = replace(
+        GOOD,
+        requests=REPEATED,
+        calls=REPEATED_ROWS,
+        records=(*without(USAGE), USAGE_AGAIN),
+        kills=(KILLED_IN_CALL,),
+    )
+
+    assert violated(again) == set()
+
+
+def test_a_repeated_delivery_of_the_same_end_is_no_violation() -> None:
+    twice = (replace(PIPELINE[4], place=Place("pressline.task.finished.v1", 0, 1)),)
+
+    assert violated(replace(GOOD, records=(*GOOD.records, *twice))) == set()
+
+
+def test_an_unknown_submission_may_end_or_not() -> None:
+    unknown = (replace(GOOD.submissions[0], result="unknown"),)
+
+    ended = replace(GOOD, submissions=unknown)
+    never_arrived = Artefacts(submissions=unknown)
+
+    assert violated(ended) == violated(never_arrived) == set()
+
+
+def test_an_effect_whose_line_a_kill_cost_counts_as_one() -> None:
+    repeat = replace(GOOD.sink[0], effect=False)
+
+    assert violated(replace(GOOD, sink=(repeat, repeat))) == set()
+
+
+def test_the_path_of_a_step_may_have_slashes() -> None:
+    assert parse_call("rev1/round-1/write/2") == CallId("rev1", "round-1/write", 2)
+
+
+def test_a_seed_means_one_schedule() -> None:
+    assert plan_kills(10, seed=7) == plan_kills(10, seed=7) != plan_kills(10, seed=8)

@@ -1,0 +1,148 @@
+"""What is encoded is decoded; what a sender should not send is refused, and never quoted."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel
+
+from builders import (
+    a_classified,
+    a_finished,
+    a_generated,
+    a_review_decided,
+    a_review_requested,
+    a_submitted,
+    a_task,
+    a_usage_recorded,
+    a_validated,
+)
+from schemas.codec import (
+    DEPTH_MAX,
+    EVENT_BYTES_MAX,
+    InvalidMessageError,
+    canonical,
+    check_json,
+    decode,
+    encode,
+)
+from schemas.events import TaskSubmitted
+
+MAKERS: list[Callable[[], BaseModel]] = [
+    a_submitted,
+    a_classified,
+    a_generated,
+    a_validated,
+    a_finished,
+    a_review_requested,
+    a_review_decided,
+    a_usage_recorded,
+]
+TEXT = st.text(st.characters(codec="utf-8"), max_size=30)
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(10**30), 10**30)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | TEXT,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXT, inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_what_is_encoded_is_decoded(make: Callable[[], BaseModel]) -> None:
+    message = make()
+
+    assert decode(encode(message), type(message)) == message
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True), VALUES, max_size=8))
+def test_any_inputs_come_back_as_they_were(inputs: dict[str, Any]) -> None:
+    message = a_submitted(task=a_task(inputs=inputs))
+
+    assert decode(encode(message), TaskSubmitted) == message
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_refused_with_one_error(value: bytes) -> None:
+    with pytest.raises(InvalidMessageError):
+        decode(value, TaskSubmitted)
+
+
+@given(st.data())
+def test_a_message_cut_anywhere_is_refused(data: st.DataObject) -> None:
+    value = encode(a_submitted())
+    cut = data.draw(st.integers(0, len(value) - 1))
+
+    with pytest.raises(InvalidMessageError):
+        decode(value[:cut], TaskSubmitted)
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (None, "null"),
+        (b"", "not JSON"),
+        (b"\xff", "not JSON"),
+        (b'{"a":1,"a":2}', "not JSON"),
+        (b'{"a":{"b":1,"b":2}}', "not JSON"),
+        (b"NaN", "not JSON"),
+        (b'{"a":Infinity}', "not JSON"),
+        (b'{"a":-Infinity}', "not JSON"),
+        (b"{} {}", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
+        (b"[]", "not a TaskSubmitted"),
+        (b'"' + b"a" * EVENT_BYTES_MAX + b'"', "at most"),
+    ],
+)
+def test_what_no_message_may_be_is_refused(value: bytes | None, why: str) -> None:
+    with pytest.raises(InvalidMessageError, match=why):
+        decode(value, TaskSubmitted)
+
+
+@pytest.mark.parametrize(("open_", "close"), [(b"[", b"]"), (b'{"a":', b"}")])
+def test_depth_is_bounded(open_: bytes, close: bytes) -> None:
+    check_json(open_ * DEPTH_MAX + b"1" + close * DEPTH_MAX)
+
+    with pytest.raises(InvalidMessageError, match="deeper"):
+        check_json(open_ * (DEPTH_MAX + 1) + b"1" + close * (DEPTH_MAX + 1))
+
+
+def test_unknown_fields_and_other_types_are_refused() -> None:
+    value = encode(a_submitted())
+    wrong = [
+        value.replace(b'"task":', b'"extra":1,"task":', 1),
+        value.replace(b'"priority":5', b'"priority":"5"', 1),
+        value.replace(b'"row":1', b'"row":1.0', 1),
+    ]
+
+    for one in wrong:
+        assert one != value
+        with pytest.raises(InvalidMessageError):
+            decode(one, TaskSubmitted)
+
+
+def test_an_error_never_quotes_the_content() -> None:
+    value = encode(a_submitted()).replace(b'"priority":5', b'"priority":"my-secret"', 1)
+
+    with pytest.raises(InvalidMessageError) as raised:
+        decode(value, TaskSubmitted)
+
+    assert "my-secret" not in str(raised.value)
+    assert "task.priority" in str(raised.value)
+
+
+def test_a_message_over_the_limit_is_not_encoded() -> None:
+    with pytest.raises(InvalidMessageError, match="at most"):
+        encode(a_submitted(task=a_task(inputs={"text": "x" * EVENT_BYTES_MAX})))
+
+
+@given(st.dictionaries(TEXT, VALUES, max_size=6), st.randoms(use_true_random=False))
+def test_canonical_bytes_do_not_depend_on_key_order(value: dict[str, Any], random: Any) -> None:
+    shuffled = list(value.items())
+    random.shuffle(shuffled)
+
+    assert canonical(dict(shuffled)) == canonical(value)

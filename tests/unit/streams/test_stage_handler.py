@@ -1,0 +1,136 @@
+"""A record through a stage: decoded, run, encoded; usage told once; poison given up."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from builders import NOW, a_classified, a_finished, a_generated, a_spend, a_usage_recorded
+from fakes.stage_ports import a_recipe, some_ports
+from processors.disposition import GiveUp
+from processors.errors import InvalidInputsError, InvalidRecordError
+from schemas.base import Outcome, Stage
+from schemas.codec import decode
+from schemas.events import TaskFinished, TaskGenerated
+from schemas.failures import FailureReason
+from schemas.headers import text_headers
+from schemas.usage import UsageRecorded
+from streams.engine.records import Attempts, Failure, InRecord, OutRecord
+from streams.envelope import Lineage, event_record
+from streams.pipeline import PIPELINE
+from streams.stage_handler import StageHandler
+from streams.telemetry import Telemetry
+
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+FAILURE = Failure(
+    error=InvalidInputsError("no city"),
+    disposition=GiveUp(FailureReason.INVALID_INPUTS, retriable=False),
+    attempts=Attempts(counted=1),
+    at=NOW,
+)
+
+
+@dataclass
+class FakeDelivery:
+    lost: bool = False
+    paid: dict[str, UsageRecorded] = field(default_factory=dict)
+
+
+def a_handler(run: Callable[[Any, Any], Awaitable[Any]]) -> StageHandler:
+    return StageHandler(
+        spec=replace(PIPELINE[Stage.GENERATE], run=run),
+        ports=some_ports(recipe=a_recipe()),
+        telemetry=Telemetry(CollectorRegistry()),
+    )
+
+
+def a_record(*, replay: int = 0, **changes: Any) -> InRecord:
+    made = event_record(
+        a_classified(spend=a_spend()), Lineage(source="urn:test", traceparent=TRACE, replay=replay)
+    )
+    fields = {"key": made.key, "value": made.value, "headers": tuple(made.headers)} | changes
+    return InRecord(topic=made.topic, partition=0, offset=1, **fields)
+
+
+async def generate(_event: Any, _ports: Any) -> TaskGenerated:
+    return a_generated()
+
+
+async def reject(_event: Any, _ports: Any) -> TaskFinished:
+    return a_finished(outcome=Outcome.REJECTED)
+
+
+def topics(records: Any) -> list[str]:
+    return [record.topic.removeprefix("pressline.") for record in records]
+
+
+async def test_an_event_leads_to_the_next_on_the_same_trace() -> None:
+    [out] = await a_handler(generate).handle(a_record(), FakeDelivery())
+
+    headers = text_headers(out.headers)
+    assert decode(out.value, TaskGenerated) == a_generated()
+    assert headers["traceparent"].split("-")[1] == TRACE.split("-")[1]
+    assert headers["ce_source"] == "urn:pressline:generate"
+
+
+async def test_calls_that_were_paid_are_told_and_replayed_ones_are_not() -> None:
+    paid = a_usage_recorded(call_id="paid")
+    replayed = a_usage_recorded(call_id="replayed", replayed=True)
+    delivery = FakeDelivery(paid={call.call_id: call for call in (paid, replayed)})
+
+    records = await a_handler(generate).handle(a_record(), delivery)
+
+    assert topics(records) == ["task.generated.bulk.v1", "usage.recorded.v1"]
+    assert decode(records[1].value, UsageRecorded) == paid
+
+
+async def test_a_terminal_event_keeps_the_number_of_the_replay() -> None:
+    [out] = await a_handler(reject).handle(a_record(replay=3), FakeDelivery())
+
+    assert decode(out.value, TaskFinished).replay == 3
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"value": None},
+        {"value": b""},
+        {"value": b"{"},
+        {"value": b"\xff"},
+        {"value": b'{"task": NaN}'},
+        {"value": b'{"task": 1, "task": 1}'},
+        {"headers": ()},
+        {"headers": (("ce_type", b"other"),)},
+    ],
+)
+async def test_poison_is_an_invalid_record_and_its_dead_letter_names_no_task(changes: dict[str, Any]) -> None:
+    handler, record = a_handler(generate), a_record(**changes)
+
+    with pytest.raises(InvalidRecordError):
+        await handler.handle(record, FakeDelivery())
+
+    assert topics(handler.give_up(record, FAILURE, FakeDelivery())) == ["generate.dead.v1"]
+
+
+def test_giving_up_a_task_ends_it_and_tells_what_it_cost() -> None:
+    paid = a_usage_recorded()
+    delivery = FakeDelivery(paid={paid.call_id: paid})
+
+    letter, finished, usage = a_handler(generate).give_up(a_record(replay=2), FAILURE, delivery)
+
+    event = decode(finished.value, TaskFinished)
+    assert topics([letter, finished, usage]) == ["generate.dead.v1", "task.finished.v1", "usage.recorded.v1"]
+    assert (event.outcome, event.stage, event.replay) == (Outcome.DEAD_LETTERED, Stage.GENERATE, 2)
+    assert event.reason == "invalid_inputs: no city"
+    assert event.spend == a_spend().plus([paid])
+
+
+def test_the_dead_letter_is_the_record_as_it_was() -> None:
+    record = a_record()
+
+    letter: OutRecord = a_handler(generate).give_up(record, FAILURE, FakeDelivery())[0]
+
+    assert (letter.key, letter.value, letter.partition) == (record.key, record.value, record.partition)
+    assert tuple(letter.headers)[: len(record.headers)] == record.headers

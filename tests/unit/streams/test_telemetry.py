@@ -1,0 +1,78 @@
+"""Metrics parse, count once, and say what the consumers say."""
+
+from decimal import Decimal
+from typing import get_args
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from builders import a_usage, a_usage_recorded
+from fakes.consumer_health import a_health
+from schemas.base import Outcome, Stage
+from schemas.failures import FailureReason
+from streams.telemetry import MetricName, Telemetry
+
+
+def samples(telemetry: Telemetry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    text = telemetry.exposition().decode()
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def labels(**named: str) -> frozenset[tuple[str, str]]:
+    return frozenset(named.items())
+
+
+def test_every_metric_has_a_name_from_the_closed_list() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.watch_consumers(lambda: [("generate", a_health())])
+    telemetry.watch_limit(lambda: 3)
+
+    families = text_string_to_metric_families(telemetry.exposition().decode())
+
+    expected = {name.removesuffix("_total") for name in get_args(MetricName)}
+    assert {family.name.removesuffix("_total") for family in families} == expected
+
+
+def test_a_model_call_is_counted_with_its_tokens_and_price() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    call = a_usage_recorded(usage=a_usage(input_fresh=30, output=7), cost_usd=Decimal("0.25"), simulated=True)
+
+    telemetry.model_call(call)
+
+    found, named = samples(telemetry), {"provider": "fake", "model": "small-1", "simulated": "true"}
+    assert found["pressline_model_calls_total", labels(**named)] == 1
+    assert found["pressline_model_cost_usd_total", labels(**named)] == 0.25
+    assert found["pressline_model_tokens_total", labels(**named, direction="input")] == 30
+    assert found["pressline_model_tokens_total", labels(**named, direction="output")] == 7
+
+
+def test_ends_of_tasks_are_counted_by_stage() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+
+    telemetry.finished(Stage.PUBLISH, Outcome.PUBLISHED)
+    telemetry.dead_lettered(Stage.GENERATE, FailureReason.BUG)
+    with telemetry.stage_duration(Stage.GENERATE):
+        pass
+
+    found = samples(telemetry)
+    assert found["pressline_tasks_finished_total", labels(stage="publish", outcome="published")] == 1
+    assert found["pressline_dead_letters_total", labels(stage="generate", reason="bug")] == 1
+    assert found["pressline_stage_duration_seconds_count", labels(stage="generate")] == 1
+
+
+def test_consumers_are_asked_at_every_scrape() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    state = {"generate": a_health(assigned=4, waiting={"retry": 2}, commit_error="away")}
+    telemetry.watch_consumers(state.items)
+    before = samples(telemetry)
+
+    state["generate"] = a_health(assigned=5)
+
+    assert before["pressline_partitions_assigned", labels(stage="generate")] == 4
+    assert before["pressline_in_flight_records", labels(stage="generate", waits_for="retry")] == 2
+    assert before["pressline_commit_failing", labels(stage="generate")] == 1
+    assert samples(telemetry)["pressline_partitions_assigned", labels(stage="generate")] == 5
