@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated
 
 from pydantic import AwareDatetime, Field, JsonValue, StringConstraints
@@ -53,7 +54,7 @@ class Task(Message):
     )
     target: PublishTarget = Field(PublishTarget(site="default", slug=None), description="Where to publish.")
 
-    @property
+    @cached_property
     def submission_id(self) -> str:
         """Identity of this submission: 20 hex digits over the task's whole content.
 

@@ -39,8 +39,8 @@ from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
 
 DATABASE_CONNECTIONS_MAX = 16
-"""For the work. The lease has a connection of its own: behind a full pool its heartbeats come too late, and
-other workers take the worker for dead and buy its calls again."""
+"""For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
+late, and others take the worker for dead; and a crash costs the answers that came and were not written."""
 
 log = logging.getLogger(__name__)
 
@@ -71,13 +71,13 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             settings.need_database(), connections_max=DATABASE_CONNECTIONS_MAX
         )
         self._lease_database = await Database.open(settings.need_database(), connections_max=1)
+        self._answers_database = await Database.open(settings.need_database(), connections_max=1)
         self._lease = WorkerLease(self._lease_database, self.worker_id, settings.stages)
         await self._lease.register()
         # Not a task of the service: those begin when the last stage has joined, long after the first works.
         self.add_future(self._lease.run())
-        self._models = open_models(
-            settings, PostgresCallJournal(self._database, self.worker_id), SystemClock()
-        )
+        journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
+        self._models = open_models(settings, journal, SystemClock())
         self._producer = RecordProducer(brokers, self.worker_id)
         await self._producer.start()
         ports = await self._ports()
@@ -103,6 +103,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         if hasattr(self, "_lease"):
             await self._lease.release()
             await self._lease_database.close()
+            await self._answers_database.close()
             await self._database.close()
 
     def consumer_health(self) -> Mapping[str, ConsumerHealth]:

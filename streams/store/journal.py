@@ -5,6 +5,7 @@ from typing import Final
 from processors.errors import ClaimedElsewhereError
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from schemas.usage import Usage
+from streams.store.answers import AnswerWriter
 from streams.store.database import Database, Row
 from streams.store.text import storable
 from streams.store.waiting import WAIT_S_MAX, Polls
@@ -20,13 +21,22 @@ class PostgresCallJournal(CallJournal):
     Args:
         database: where the rows are.
         worker_id: this process; it holds a `WorkerLease`.
+        answers: a connection that only answers are written through, so that they wait behind nothing.
         wait_s_max: seconds to wait for a live worker before giving up.
     """
 
-    def __init__(self, database: Database, worker_id: str, *, wait_s_max: float = WAIT_S_MAX) -> None:
+    def __init__(
+        self,
+        database: Database,
+        worker_id: str,
+        *,
+        answers: Database | None = None,
+        wait_s_max: float = WAIT_S_MAX,
+    ) -> None:
         self._database = database
         self._worker_id = worker_id
         self._wait_s_max = wait_s_max
+        self._answers = AnswerWriter(answers or database)
 
     async def find(self, key: CallKey) -> JournaledAnswer | None:
         """Return the answer of that call if there is one; see the port."""
@@ -64,16 +74,7 @@ class PostgresCallJournal(CallJournal):
             StoreUnavailableError: the database is away; answering again is harmless.
             LookupError: the attempt was never opened: a bug of the caller.
         """
-        usage = answer.usage
-        row = await self._database.fetch_row(
-            CLOSE_ANSWERED,
-            *(key.revision, key.step, answer.attempt),
-            *(storable(answer.text), answer.finish_reason, answer.cost_usd),
-            *(usage.input_fresh, usage.input_cache_read, usage.input_cache_write, usage.input_other),
-            *(usage.output, usage.reasoning, answer.usage_estimated, answer.latency_s, answer.answered_at),
-            *(answer.provider, answer.model, answer.simulated, answer.submission_id),
-        )
-        if row is None:
+        if not await self._answers.write(key, answer):
             raise LookupError(
                 f"attempt {answer.attempt} of {key.step!r} of revision {key.revision} was answered, "
                 "expected it to be opened first"
@@ -147,16 +148,6 @@ RETURNING attempt
 BOOK_UNKNOWN: Final = """
 UPDATE model_calls SET state = 'unknown', cost_usd = cost_max_usd, error = $4, closed_at = now()
 WHERE revision = $1 AND step = $2 AND attempt = $3 AND state = 'open' AND NOT worker_is_live(worker_id)
-"""
-
-CLOSE_ANSWERED: Final = """
-UPDATE model_calls
-SET state = 'answered', text = $4, finish_reason = $5, cost_usd = $6, error = NULL,
-    input_fresh = $7, input_cache_read = $8, input_cache_write = $9, input_other = $10,
-    output = $11, reasoning = $12, usage_estimated = $13, latency_s = $14, closed_at = $15,
-    provider = $16, model = $17, simulated = $18, submission_id = $19
-WHERE revision = $1 AND step = $2 AND attempt = $3
-RETURNING attempt
 """
 
 # What may have been billed is unknown at its worst case; what was not is free.

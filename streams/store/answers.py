@@ -1,0 +1,105 @@
+"""Answers made durable in groups: while one group is being written, the next one gathers."""
+
+import asyncio
+from typing import Final, NamedTuple
+
+from processors.gateway.journal import CallKey, JournaledAnswer
+from streams.store.database import Database
+from streams.store.text import storable
+
+GROUP_MAX: Final = 200
+
+
+class _Pending(NamedTuple):
+    """An answer that waits to be written, and who waits for that: told whether its attempt was open."""
+
+    key: CallKey
+    answer: JournaledAnswer
+    written: "asyncio.Future[bool]"
+
+
+class AnswerWriter:
+    """Group commit: one statement and one flush of the disk for all answers that came meanwhile.
+
+    An answer that was received and is not yet durable is bought again after a crash; so it waits for one
+    statement at most, however many calls are in flight.
+
+    Args:
+        database: where the rows are; best with a connection that nothing else uses.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._pending: list[_Pending] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def write(self, key: CallKey, answer: JournaledAnswer) -> bool:
+        """Make the answer durable. Returns False when its attempt was never opened.
+
+        Raises:
+            StoreUnavailableError: the database is away; writing again is harmless.
+        """
+        pending = _Pending(key, answer, asyncio.get_running_loop().create_future())
+        self._pending.append(pending)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write_all())
+        return await pending.written
+
+    async def _write_all(self) -> None:
+        while self._pending:  # each round takes GROUP_MAX away; ends when nobody waits
+            group, self._pending = self._pending[:GROUP_MAX], self._pending[GROUP_MAX:]
+            try:
+                rows = await self._database.fetch(CLOSE_ANSWERED, *_columns(group))
+            except Exception as error:  # noqa: BLE001 - whatever it is, each who waits has to hear of it
+                _tell_failure(group, error)
+            else:
+                closed = {(row["revision"], row["step"], row["attempt"]) for row in rows}
+                _tell(group, closed)
+
+
+def _tell(group: list[_Pending], closed: set[tuple[str, str, int]]) -> None:
+    for key, answer, written in group:
+        if not written.done():
+            written.set_result((key.revision, key.step, answer.attempt) in closed)
+
+
+def _tell_failure(group: list[_Pending], error: Exception) -> None:
+    for pending in group:
+        if not pending.written.done():
+            pending.written.set_exception(error)
+
+
+def _columns(group: list[_Pending]) -> list[list[object]]:
+    return [list(column) for column in zip(*(_values(p.key, p.answer) for p in group), strict=True)]
+
+
+def _values(key: CallKey, answer: JournaledAnswer) -> tuple[object, ...]:
+    usage = answer.usage
+    return (
+        *(key.revision, key.step, answer.attempt),
+        *(storable(answer.text), answer.finish_reason, answer.cost_usd),
+        *(usage.input_fresh, usage.input_cache_read, usage.input_cache_write, usage.input_other),
+        *(usage.output, usage.reasoning, answer.usage_estimated, answer.latency_s, answer.answered_at),
+        *(answer.provider, answer.model, answer.simulated, answer.submission_id),
+    )
+
+
+# The order of the columns is that of _values. Two answers of one attempt are the same answer, written twice.
+CLOSE_ANSWERED: Final = """
+UPDATE model_calls AS c
+SET state = 'answered', text = a.text, finish_reason = a.finish_reason, cost_usd = a.cost_usd, error = NULL,
+    input_fresh = a.input_fresh, input_cache_read = a.input_cache_read,
+    input_cache_write = a.input_cache_write, input_other = a.input_other,
+    output = a.output, reasoning = a.reasoning, usage_estimated = a.usage_estimated,
+    latency_s = a.latency_s, closed_at = a.closed_at,
+    provider = a.provider, model = a.model, simulated = a.simulated, submission_id = a.submission_id
+FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::numeric[],
+            $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::boolean[], $14::double precision[], $15::timestamptz[],
+            $16::text[], $17::text[], $18::boolean[], $19::text[])
+     AS a (revision, step, attempt, text, finish_reason, cost_usd,
+           input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
+           usage_estimated, latency_s, closed_at, provider, model, simulated, submission_id)
+WHERE c.revision = a.revision AND c.step = a.step AND c.attempt = a.attempt
+RETURNING c.revision, c.step, c.attempt
+"""
