@@ -112,8 +112,8 @@ async def test_of_one_key_one_record_at_a_time_is_worked_on_and_others_go_on(lin
 
     await until(lambda: line.has_finished(0, 30))
     assert failures == {b"a": 2}
-    for key in "abc":
-        assert [name for name in order if name[0] == key] == [f"{key}{number}" for number in range(10)]
+    for letter in "abc":
+        assert [name for name in order if name[0] == letter] == [f"{letter}{number}" for number in range(10)]
     assert max(order.index("b9"), order.index("c9")) < order.index("a0")
 
 

@@ -27,7 +27,14 @@ from streams.topics import event_type
 
 LINEAGE = Lineage(source="urn:test")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
-EVENTS = [a_submitted(), a_classified(), a_generated(), a_validated(), a_finished(), a_review_requested()]
+EVENTS: list[Event] = [
+    a_submitted(),
+    a_classified(),
+    a_generated(),
+    a_validated(),
+    a_finished(),
+    a_review_requested(),
+]
 
 
 def context(record: OutRecord, message: type[BaseModel]) -> EventHeaders:
@@ -50,7 +57,7 @@ def test_each_lane_has_its_own_topic() -> None:
 
 
 def test_the_same_event_has_the_same_id_and_any_other_has_another() -> None:
-    repaired = [a_classified(repair=a_repair()), a_generated(repair_round=1)]
+    repaired: list[Event] = [a_classified(repair=a_repair()), a_generated(repair_round=1)]
     other_task = a_submitted(task=a_task(row=2))
     records = [event_record(event, LINEAGE) for event in (*EVENTS, *repaired, other_task)]
     replayed = event_record(a_submitted(), Lineage(source="urn:test", replay=1))
