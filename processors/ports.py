@@ -3,7 +3,7 @@
 Each port has one real implementation, in `streams`, and one fake, in `tests`; a contract test runs on both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -52,6 +52,10 @@ class ChatMessage:
     content: str
 
 
+def _never() -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One step's question to a model.
@@ -68,6 +72,7 @@ class ModelRequest:
         output_tokens_max: most tokens that the answer may have.
         temperature: sampling temperature, or None for the model's own.
         budget_usd: most that this call may cost, or None.
+        abandoned: asked when the call's turn has come: whether the record was given to another worker.
     """
 
     task: Task
@@ -81,6 +86,7 @@ class ModelRequest:
     output_tokens_max: int
     temperature: float | None = None
     budget_usd: Decimal | None = None
+    abandoned: Callable[[], bool] = _never
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +112,7 @@ class ModelGateway(Protocol):
 
         Raises:
             TransientError, PermanentError: as `processors/errors.py` draws them.
+            AbandonedError: `request.abandoned()` when the call's turn had come.
         """
 
 

@@ -1,6 +1,6 @@
 """What the health page says: the truth about each stage, and whether the worker is fit."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
 from streams.engine.consumer import ConsumerHealth
@@ -24,15 +24,18 @@ class Health:
     stages: Mapping[str, Mapping[str, object]]
 
 
-def judge(stages: Mapping[str, ConsumerHealth], in_flight_max: int) -> Health:
+def judge(stages: Mapping[str, ConsumerHealth], expected: Collection[str], in_flight_max: int) -> Health:
     """Return the health of a worker.
 
     Args:
-        stages: state of each stage consumer.
+        stages: state of each stage consumer that has started.
+        expected: the stages that the worker is to run.
         in_flight_max: bound of records in work at once; a full stage need not poll.
     """
-    problems = []
+    problems = [f"{stage}: starting" for stage in expected if stage not in stages]
     for stage, health in stages.items():
+        if not health.joined:
+            problems.append(f"{stage}: has not joined its group yet")
         if health.last_poll_age_s > POLL_AGE_S_MAX and health.waiting.get("stage", 0) < in_flight_max:
             problems.append(f"{stage}: last poll {health.last_poll_age_s:.0f} s ago, expected under a minute")
         if health.commit_error is not None:

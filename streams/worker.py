@@ -112,7 +112,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
 
     def health(self) -> Health:
         """Return the worker's health."""
-        return judge(self.consumer_health(), self.settings.in_flight)
+        expected = [stage for stage in Stage if stage in self.settings.stages]
+        return judge(self.consumer_health(), expected, self.settings.in_flight)
 
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(

@@ -104,6 +104,7 @@ class Gateway:
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
             ClaimedElsewhereError: another live worker is at this call.
+            AbandonedError: the record was given to another worker before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
         """
         key = CallKey(revision=request.revision, step=request.step)
@@ -142,6 +143,7 @@ class Gateway:
             model=model.name,
             input_tokens=tokens.input_estimate(wire.body),
             output_tokens_max=request.output_tokens_max,
+            abandoned=request.abandoned,
         )
         return _Plan(request=request, intent=intent, demand=demand, provider=provider, wire=wire)
 

@@ -6,11 +6,11 @@ thousand waiters cost no more than one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from processors.errors import LimitWaitError
+from processors.errors import AbandonedError, LimitWaitError
 from processors.gateway.bucket import Bucket
 from processors.gateway.catalogue import Catalogue
 from schemas.catalogue import LimitRules
@@ -29,11 +29,13 @@ class Demand:
         model: model name.
         input_tokens: estimate.
         output_tokens_max: what the request allows.
+        abandoned: asked when the turn has come; who has no more use for it leaves without taking anything.
     """
 
     model: str
     input_tokens: int
     output_tokens_max: int
+    abandoned: Callable[[], bool] = bool  # bool() is False: never
 
 
 class ProviderLimits:
@@ -89,7 +91,7 @@ class ProviderLimits:
             LimitWaitError: no turn within `wait_s_max` seconds.
         """
         tokens = self._reservation(demand)
-        await self._admit(tokens)
+        await self._admit(tokens, demand.abandoned)
         try:
             yield tokens
         finally:
@@ -108,11 +110,11 @@ class ProviderLimits:
         expected = self._output_means.get(demand.model, float(demand.output_tokens_max))
         return demand.input_tokens + min(round(expected), demand.output_tokens_max)
 
-    async def _admit(self, tokens: int) -> None:
+    async def _admit(self, tokens: int, abandoned: Callable[[], bool]) -> None:
         self._waiting += 1
         try:
             async with asyncio.timeout(self._wait_s_max):
-                await self._take_turn(tokens)
+                await self._take_turn(tokens, abandoned)
         except TimeoutError:
             raise LimitWaitError(
                 f"no turn at {self._provider} in {self._wait_s_max:g} s on this worker's share of its limits,"
@@ -121,17 +123,20 @@ class ProviderLimits:
         finally:
             self._waiting -= 1
 
-    async def _take_turn(self, tokens: int) -> None:
+    async def _take_turn(self, tokens: int, abandoned: Callable[[], bool]) -> None:
         # A place first: who holds paid tokens and then waits for a place would call in a later window.
         await self._concurrency.acquire()
         try:
             async with self._turn:
-                await self._take(tokens)
+                await self._take(tokens, abandoned)
         except BaseException:
             self._concurrency.release()
             raise
 
-    async def _take(self, tokens: int) -> None:
+    async def _take(self, tokens: int, abandoned: Callable[[], bool]) -> None:
+        # Else a worker spends its share on records that others have by now.
+        if abandoned():
+            raise AbandonedError("the record was given to another worker while its call waited")
         await self._shared.wait()
         await self._tokens.take(tokens)
         await self._requests.take(1)

@@ -1,6 +1,7 @@
 """The gateway as one record sees it: what it bought is noted, and an abandoned record buys nothing more."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from processors.errors import AbandonedError
 from processors.ports import ModelAnswer, ModelGateway, ModelRequest
@@ -33,6 +34,6 @@ class MeteredGateway:
             raise AbandonedError(
                 f"step {request.step!r} is not started: the record was given to another worker"
             )
-        answer = await self._inner.complete(request)
+        answer = await self._inner.complete(replace(request, abandoned=self._abandoned))
         self._records.append(answer.recorded)
         return answer

@@ -61,6 +61,7 @@ class ConsumerHealth:
     """What a stage consumer can say of itself.
 
     Attributes:
+        joined: whether an assignment was taken over since the start; it may be empty.
         assigned: partitions held.
         last_poll_age_s: seconds since the last poll returned.
         in_flight: records taken and unfinished.
@@ -70,6 +71,7 @@ class ConsumerHealth:
         finished: records finished since the start.
     """
 
+    joined: bool
     assigned: int
     last_poll_age_s: float
     in_flight: int
@@ -141,6 +143,7 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             waiting[delivery.waits_for] = waiting.get(delivery.waits_for, 0) + 1
         oldest_s = min((d.taken_s for d in self._in_flight), default=now_s)
         return ConsumerHealth(
+            joined=self._member.joined,
             assigned=len(self._member.partitions),
             last_poll_age_s=now_s - self._member.last_poll_s,
             in_flight=len(self._in_flight),

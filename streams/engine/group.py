@@ -63,6 +63,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self.partitions = HeldPartitions()
         self.last_poll_s = time.monotonic()
         self.commit_error: str | None = None
+        self.joined = False
         self._settings = settings
         self._on_share = on_share
         self._on_broken = on_broken
@@ -148,6 +149,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         share = len(assigned) / max(1, self._partitions_in_all())
         log.info("%s: %d partitions assigned, share %.3f", self._settings.group, len(assigned), share)
         self._on_share(share)
+        self.joined = True
 
     def _partitions_in_all(self) -> int:
         return sum(len(self._consumer.partitions_for_topic(t) or ()) for t in self._settings.topics)

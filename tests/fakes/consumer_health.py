@@ -7,6 +7,7 @@ from streams.engine.consumer import ConsumerHealth
 
 def a_health(**changes: Any) -> ConsumerHealth:
     well: dict[str, Any] = {
+        "joined": True,
         "assigned": 8,
         "last_poll_age_s": 0.1,
         "in_flight": 0,

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import virtual_time
-from processors.errors import LimitWaitError
+from processors.errors import AbandonedError, LimitWaitError
 from processors.gateway.limits import Demand, ProviderLimits
 from schemas.catalogue import LimitRules
 
@@ -262,3 +263,26 @@ def test_admissions_are_even() -> None:
     virtual_time.run(scenario())
 
     assert min(later - earlier for (earlier, _), (later, _) in pairwise(log)) > 1.0
+
+
+def test_a_call_whose_record_went_elsewhere_leaves_the_queue_without_taking_a_turn() -> None:
+    async def scenario() -> float:
+        loop = asyncio.get_running_loop()
+        limits = ProviderLimits("p", rules(requests_per_minute=6), wait_s_max=1e9)
+        limits.set_share(1.0)
+        gone = replace(SMALL, abandoned=lambda: True)
+
+        async def abandoned() -> None:
+            with pytest.raises(AbandonedError):
+                async with limits.admitted(gone):
+                    pass
+
+        async def wanted() -> None:
+            async with limits.admitted(SMALL):
+                pass
+
+        began_s = loop.time()
+        await asyncio.gather(*(abandoned() for _ in range(100)), wanted())
+        return loop.time() - began_s
+
+    assert virtual_time.run(scenario()) < 60.0
