@@ -1,43 +1,57 @@
 """The bound on calls in flight."""
 
 import asyncio
+from collections import deque
 
 
 class Slots:
     """At most `count` records are worked on at once; a record that only waits holds no slot.
+
+    A slot that is given back goes to the longest waiting one at once, so that nobody overtakes.
 
     Args:
         count: number of slots.
     """
 
     def __init__(self, count: int) -> None:
-        self._semaphore = asyncio.Semaphore(count)
         self._count = count
-        self._taken = 0
+        self._free = count
+        self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
     def taken(self) -> int:
         """Slots in use."""
-        return self._taken
+        return self._count - self._free
 
     async def reserve(self, most: int) -> list["Slot"]:
         """Return one to `most` slots, as many as are free now; wait for the first."""
-        slots = [Slot(self)]
-        await slots[0].acquire()
-        while len(slots) < most and not self._semaphore.locked():
-            slots.append(Slot(self))
-            await slots[-1].acquire()
-        return slots
+        await self.acquire()
+        more = 0 if self._waiting else min(most - 1, self._free)
+        self._free -= more
+        return [Slot(self, held=True) for _ in range(1 + more)]
 
     async def acquire(self) -> None:
         """Take one; waiters are served in order."""
-        await self._semaphore.acquire()
-        self._taken += 1
+        if self._free and not self._waiting:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.release()  # the turn came together with the cancellation: pass it on
+            raise
 
     def release(self) -> None:
         """Give one back."""
-        self._taken -= 1
-        self._semaphore.release()
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
 
 
 class Slot:
@@ -45,9 +59,9 @@ class Slot:
 
     __slots__ = ("_held", "_slots")
 
-    def __init__(self, slots: Slots) -> None:
+    def __init__(self, slots: Slots, *, held: bool = False) -> None:
         self._slots = slots
-        self._held = False
+        self._held = held
 
     async def acquire(self) -> None:
         """Take the slot, waiting for a free one."""

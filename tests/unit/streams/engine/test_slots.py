@@ -62,3 +62,16 @@ async def test_waiters_are_served_in_order() -> None:
 
     await asyncio.gather(*waiters)
     assert served == [0, 1, 2, 3, 4]
+
+
+async def test_a_turn_that_comes_with_a_cancellation_is_passed_on() -> None:
+    slots = Slots(1)
+    [held] = await slots.reserve(1)
+    gone = asyncio.create_task(slots.acquire())
+    await asyncio.sleep(0)
+
+    held.release()
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+
+    assert slots.taken == 0
