@@ -43,7 +43,7 @@ class ConsumerSettings:
 
     Attributes:
         ordering: order inside a partition.
-        in_flight_max: most records worked on at once.
+        in_flight_max: most records worked on at once; as many more may have results on their way.
         in_flight_bytes_max: most bytes of keys and values held at once.
         commit_interval_s: seconds between commits.
         drain_s_max: seconds that calls in flight may take to end at a stop.
@@ -111,6 +111,7 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         self._policy = policy
         self._member = GroupMember(group, on_share, self.crash_soon)
         self._slots = Slots(settings.in_flight_max)
+        self._sends = Slots(settings.in_flight_max)
         self._in_flight: dict[RecordDelivery, asyncio.Task[None]] = {}
         self._bytes = 0
         self._room = asyncio.Event()
@@ -205,6 +206,7 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             producer=self._producer,
             policy=self._policy,
             slot=slot,
+            sends=self._sends,
         )
         self._in_flight[delivery] = asyncio.create_task(self._run(delivery))
 

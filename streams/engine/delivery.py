@@ -13,7 +13,7 @@ from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
 from streams.engine.producer import RecordProducer, send_until
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord, RecordHandler
-from streams.engine.slots import Slot
+from streams.engine.slots import Slot, Slots
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -26,7 +26,8 @@ class RecordDelivery:
         handler: the stage.
         producer: where results go.
         policy: bounds of retries.
-        slot: given back while the record only waits.
+        slot: given back while the record only waits, and once the stage is done with it.
+        sends: bound on records whose results travel to the broker.
         taken_s: monotonic time at which it was taken.
         paid: model calls of all attempts, by call id.
         waits_for: what it does now: `slot`, `stage`, `retry` or `send`.
@@ -38,6 +39,7 @@ class RecordDelivery:
     producer: RecordProducer
     policy: RetryPolicy
     slot: Slot
+    sends: Slots
     taken_s: float = field(default_factory=time.monotonic)
     waits_for: str = "slot"
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
@@ -92,7 +94,14 @@ class RecordDelivery:
         self.waits_for = "send"
         if self.lost:
             return False
-        return await send_until(self.producer, results, self.held.closing)
+        sending = Slot(self.sends)
+        await sending.acquire()
+        # The next call begins while these results travel: of calls that end together, none waits for a send.
+        self.slot.release()
+        try:
+            return await send_until(self.producer, results, self.held.closing)
+        finally:
+            sending.release()
 
     async def _wait(self, retry: Retry) -> bool:
         """Wait without a slot; return whether to try again."""

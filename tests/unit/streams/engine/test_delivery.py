@@ -58,6 +58,7 @@ def a_delivery(
         producer=producer,
         policy=policy,
         slot=Slot(Slots(1)),
+        sends=Slots(1),
     )
 
 
