@@ -93,8 +93,14 @@ class PostgresPublications(PublicationRegistry):
             return Claimed()
 
     async def _slug_taken(self, page: PageVersion) -> SlugTaken | None:
-        """None when the owner has changed its slug meanwhile: the next turn may get it."""
-        row = await self._database.fetch_row(SELECT_OWNER, page.task.target.site, page.document.slug)
+        """None when the slug may be had at the next turn.
+
+        Its owner has changed its slug meanwhile, or the owner is this very page: of two claims of a new page
+        at the same time, PostgreSQL may refuse the later one for its slug, not for its key, because
+        `ON CONFLICT` speaks for one constraint only.
+        """
+        task = page.task
+        row = await self._database.fetch_row(SELECT_OWNER, task.target.site, page.document.slug, task.task_id)
         return None if row is None else SlugTaken(row["task_id"])
 
 
@@ -161,7 +167,7 @@ SELECT $1, site, task_id, $4, url, content_hash FROM publications WHERE site = $
 RETURNING outcome, url, content_hash
 """
 
-SELECT_OWNER: Final = "SELECT task_id FROM publications WHERE site = $1 AND slug = $2"
+SELECT_OWNER: Final = "SELECT task_id FROM publications WHERE site = $1 AND slug = $2 AND task_id <> $3"
 
 # A page that another worker has claimed anew keeps that claim; this submission is published all the same.
 COMPLETE: Final = """

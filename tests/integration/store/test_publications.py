@@ -46,6 +46,22 @@ async def test_one_of_20_claims_of_a_page_gets_it_and_the_rest_its_outcome(datab
     assert claims.count(published) == 19
 
 
+async def test_a_page_never_loses_its_slug_to_itself(database: Database) -> None:
+    registries = [await a_registry(database, f"worker-{number}", wait_s_max=20.0) for number in range(2)]
+    pages = [a_page(task_id=f"task-{number}", slug=f"page-{number}") for number in range(500)]
+
+    async def publish(registry: PostgresPublications, page: PageVersion) -> object:
+        claim = await registry.claim(page)
+        if claim == Claimed():
+            await registry.complete(page, URL)
+        return claim
+
+    claims = await asyncio.gather(*(publish(registry, page) for page in pages for registry in registries))
+
+    assert not [claim for claim in claims if isinstance(claim, SlugTaken)]
+    assert claims.count(Claimed()) == len(pages)
+
+
 async def test_one_of_20_submissions_of_the_same_new_content_writes_it(database: Database) -> None:
     registry = await a_registry(database, "worker-a", wait_s_max=20.0)
     await registry.claim(a_page())
