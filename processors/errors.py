@@ -10,7 +10,8 @@
     │   └── UnavailableError            a part of Pressline is away; uses up no attempt
     │       ├── StoreUnavailableError   PostgreSQL does not answer
     │       ├── LimitWaitError          no turn yet on this worker's share of a provider's limit
-    │       └── ClaimedElsewhereError   another live worker is at this very call or page
+    │       ├── ClaimedElsewhereError   another live worker is at this very call or page
+    │       └── ScopeClosedError        a breaker or a person holds the work back
     ├── AbandonedError                  the record is another worker's now; dropped silently, never decided on
     └── PermanentError                  dead letter: the same input fails the same way
         ├── InvalidRecordError          the record is not the message that its topic carries
@@ -32,6 +33,7 @@ Anything else that is raised is a bug: it is dead-lettered as one, at once.
 from typing import ClassVar
 
 from schemas.failures import FailureReason
+from schemas.scope import Scope
 
 
 class ProcessingError(Exception):
@@ -111,6 +113,21 @@ class LimitWaitError(UnavailableError):
 
 class ClaimedElsewhereError(UnavailableError):
     """Another live worker is at this very call or page; its result will be found there."""
+
+
+class ScopeClosedError(UnavailableError):
+    """A breaker or a person holds back the scope that the record belongs to; nothing was asked.
+
+    Args:
+        scope: what is closed.
+        why: who closed it and for what.
+    """
+
+    reason = FailureReason.SCOPE_CLOSED
+
+    def __init__(self, scope: Scope, why: str) -> None:
+        super().__init__(f"{why}; expected it to be open")
+        self.scope = scope
 
 
 class AbandonedError(ProcessingError):

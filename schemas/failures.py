@@ -23,6 +23,7 @@ class FailureReason(StrEnum):
     STORE_UNAVAILABLE = "store_unavailable"
     SINK_UNAVAILABLE = "sink_unavailable"
     SINK_REJECTED = "sink_rejected"
+    SCOPE_CLOSED = "scope_closed"
     EVENT_TOO_LARGE = "event_too_large"
     BUG = "bug"
 
