@@ -62,9 +62,21 @@ def exit_codes() -> Iterator[None]:
 
 
 def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-    """Run a command's coroutine under `exit_codes`."""
+    """Run a command's coroutine under `exit_codes`.
+
+    Raises:
+        KeyboardInterrupt: at Ctrl-C, even when it came while the Kafka client stopped: that swallows it.
+    """
     with exit_codes():
-        return asyncio.run(work())
+        return asyncio.run(_interruptible(work()))
+
+
+async def _interruptible(work: Coroutine[Any, Any, T]) -> T:
+    result = await work
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+    return result
 
 
 def _text(error: Exception) -> str:
