@@ -17,6 +17,11 @@ class Gates:
         self._waiting: set[asyncio.Future[None]] = set()
 
     @property
+    def any_closed(self) -> bool:
+        """Whether anything is closed."""
+        return bool(self._closed)
+
+    @property
     def closed(self) -> dict[Scope, tuple[str, ...]]:
         """The closed scopes, each with the reasons of those who hold it closed."""
         return {scope: tuple(holders.values()) for scope, holders in self._closed.items()}
@@ -49,9 +54,6 @@ class Gates:
 
     def why(self, *scopes: Scope) -> str | None:
         """Return why one of `scopes` is closed, the first in their order, or None when all are open."""
-        # Asked for every record: nearly always nothing is closed.
-        if not self._closed:
-            return None
         for scope in scopes:
             holders = self._closed.get(scope)
             if holders:

@@ -15,6 +15,7 @@ from schemas.failures import REPLAY_COUNT
 HEADERS_MAX = 64
 HEADER_BYTES_MAX = 4096
 CONTENT_TYPE = "application/json"
+TENANT = "ce_tenant"
 TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 REPLAY_TEXT = re.compile(r"^[0-9]{1,4}$")
@@ -32,6 +33,7 @@ class EventHeaders:
         source: URI reference of who made it.
         time: when it was made (aware), or None when the sender left it out.
         subject: what it is about: the task id.
+        tenant: whose task it is: an extension attribute, so that work is shared out without reading values.
         traceparent: W3C trace context, or None when there is none or it is malformed.
     """
 
@@ -40,6 +42,7 @@ class EventHeaders:
     source: str
     time: datetime | None
     subject: str
+    tenant: str | None = None
     traceparent: str | None = None
 
     def to_record(self) -> list[tuple[str, bytes]]:
@@ -54,6 +57,8 @@ class EventHeaders:
         ]
         if self.time is not None:
             pairs.append(("ce_time", self.time.isoformat()))
+        if self.tenant is not None:
+            pairs.append((TENANT, self.tenant))
         if self.traceparent is not None:
             pairs.append(("traceparent", self.traceparent))
         return [(name, value.encode()) for name, value in pairs]
@@ -91,6 +96,7 @@ def parse(raw: RawHeaders, expected_type: str) -> EventHeaders:
         source=headers["ce_source"],
         time=_time(headers),
         subject=headers.get("ce_subject", ""),
+        tenant=headers.get(TENANT),
         traceparent=trace_context(headers),
     )
 

@@ -57,6 +57,7 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
         source=lineage.source,
         time=datetime.now(UTC),
         subject=task.task_id,
+        tenant=task.tenant,
         traceparent=child_of(lineage.traceparent),
     ).to_record()
     if lineage.replay:

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from streams.engine.consumer import ConsumerHealth
 
 POLL_AGE_S_MAX = 60.0
-"""With free slots the engine polls several times a second; a minute without is a stall, not back-pressure."""
+"""The engine polls several times a second unless it is full; a minute without is a stall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,19 +24,18 @@ class Health:
     stages: Mapping[str, Mapping[str, object]]
 
 
-def judge(stages: Mapping[str, ConsumerHealth], expected: Collection[str], in_flight_max: int) -> Health:
+def judge(stages: Mapping[str, ConsumerHealth], expected: Collection[str]) -> Health:
     """Return the health of a worker.
 
     Args:
         stages: state of each stage consumer that has started.
         expected: the stages that the worker is to run.
-        in_flight_max: bound of records in work at once; a full stage need not poll.
     """
     problems = [f"{stage}: starting" for stage in expected if stage not in stages]
     for stage, health in stages.items():
         if not health.joined:
             problems.append(f"{stage}: has not joined its group yet")
-        if health.last_poll_age_s > POLL_AGE_S_MAX and health.waiting.get("stage", 0) < in_flight_max:
+        if health.last_poll_age_s > POLL_AGE_S_MAX and not health.full:
             problems.append(f"{stage}: last poll {health.last_poll_age_s:.0f} s ago, expected under a minute")
         if health.commit_error is not None:
             problems.append(f"{stage}: commits fail: {health.commit_error}")

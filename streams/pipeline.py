@@ -45,9 +45,14 @@ class StageSpec:
         return f"pressline-{self.stage}"
 
     @property
+    def lanes(self) -> dict[str, Lane]:
+        """The topics that it consumes, each with its lane."""
+        return {topic_name(self.takes, lane): lane for lane in Lane}
+
+    @property
     def topics(self) -> tuple[str, ...]:
-        """The topics that it consumes, one for each lane."""
-        return tuple(topic_name(self.takes, lane) for lane in Lane)
+        """The topics that it consumes."""
+        return tuple(self.lanes)
 
 
 PIPELINE: dict[Stage, StageSpec] = {

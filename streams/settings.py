@@ -13,7 +13,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from schemas.base import Stage
 from streams import run_file
-from streams.engine.consumer import Ordering
+from streams.engine.intake import Ordering
 
 INDEX = "index"
 """The fifth thing that a worker can run: the task index and the site's index pages."""
@@ -59,6 +59,9 @@ class Settings(BaseSettings):
         Ordering.UNORDERED, description="`unordered`, or `key`: one per key at a time."
     )
     in_flight: int = Field(500, ge=1, le=20_000, description="Most records of a stage in work at once.")
+    tenant_in_flight: int | None = Field(
+        None, ge=1, description="Most records of one tenant in work at once, by stage, lane and worker."
+    )
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="Seconds until a silent worker's partitions go to others."
     )

@@ -113,7 +113,7 @@ class _ConsumerCollector(Collector):
             oldest.add_metric([stage], health.oldest_in_flight_s)
             poll.add_metric([stage], health.last_poll_age_s)
             failing.add_metric([stage], float(health.commit_error is not None))
-            for waits_for in ("slot", "stage", "retry", "send"):
+            for waits_for in ("turn", "slot", "stage", "retry", "send"):
                 in_flight.add_metric([stage, waits_for], health.waiting.get(waits_for, 0))
         yield from (assigned, in_flight, oldest, poll, failing)
 

@@ -11,11 +11,13 @@ from typing import Any
 from mode import Service
 
 from processors.disposition import RetryPolicy
+from processors.gates import Gates
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
-from schemas.base import Stage
+from schemas.base import Lane, Stage
 from streams.clock import SystemClock
 from streams.engine.consumer import ConsumerHealth, ConsumerSettings, StageConsumer
+from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
 from streams.engine.producer import RecordProducer
 from streams.health import Health, judge
@@ -42,6 +44,9 @@ DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
 late, and others take the worker for dead; and a crash costs the answers that came and were not written."""
 
+LANE_WEIGHTS = {Lane.LIVE: 9, Lane.BULK: 1}
+"""While both lanes wait, nine of ten records in work are live ones."""
+
 log = logging.getLogger(__name__)
 
 
@@ -58,6 +63,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self.settings = settings
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self._telemetry = telemetry
+        self._gates = Gates()
         self._consumers: dict[Stage, StageConsumer] = {}
         self._indexers: Sequence[Any] = ()
 
@@ -113,7 +119,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
     def health(self) -> Health:
         """Return the worker's health."""
         expected = [stage for stage in Stage if stage in self.settings.stages]
-        return judge(self.consumer_health(), expected, self.settings.in_flight)
+        return judge(self.consumer_health(), expected)
 
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(
@@ -132,6 +138,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
 
     def _consumer(self, stage: Stage, ports: Ports) -> StageConsumer:
         spec, settings = PIPELINE[stage], self.settings
+        lanes = spec.lanes
         return StageConsumer(
             GroupSettings(
                 brokers=settings.need_brokers(),
@@ -143,12 +150,15 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             ConsumerSettings(
                 ordering=settings.ordering,
                 in_flight_max=settings.in_flight,
+                weights={topic: LANE_WEIGHTS[lane] for topic, lane in lanes.items()},
+                tenant_in_flight_max=settings.tenant_in_flight,
                 drain_s_max=settings.drain_s,
             ),
             StageHandler(spec=spec, ports=ports, telemetry=self._telemetry),
             self._producer,
             policy=RetryPolicy(),
             on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,
+            gate=StageGate(gates=self._gates, stage=stage, lanes=lanes),
         )
 
     def _index_services(self, brokers: str) -> Sequence[Any]:

@@ -7,18 +7,17 @@ the broker has acknowledged everything that it led to, and no commit ever passes
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from processors.disposition import RetryPolicy
 from streams.engine.delivery import RecordDelivery
-from streams.engine.group import POLL_RECORDS_MAX, GroupMember, GroupSettings
-from streams.engine.partitions import HeldPartition
+from streams.engine.gate import StageGate
+from streams.engine.group import GroupMember, GroupSettings
+from streams.engine.intake import Arrival, Intake, IntakeSettings, Ordering
 from streams.engine.producer import RecordProducer
 from streams.engine.records import InRecord, Partition, RecordHandler
 from streams.engine.slots import Slot, Slots
@@ -26,15 +25,9 @@ from streams.engine.slots import Slot, Slots
 POLL_S = 0.2
 POLL_ERROR_S = 1.0
 CANCEL_S_MAX = 5.0
+REOPEN_S = 5.0
 
 log = logging.getLogger(__name__)
-
-
-class Ordering(StrEnum):
-    """What order a stage keeps inside a partition."""
-
-    UNORDERED = "unordered"
-    KEY = "key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,16 +37,33 @@ class ConsumerSettings:
     Attributes:
         ordering: order inside a partition.
         in_flight_max: most records worked on at once; as many more may have results on their way.
-        in_flight_bytes_max: most bytes of keys and values held at once.
+        look_ahead_max: most records of a lane that are held without being worked on: they wait for a turn, a
+            retry, an earlier one of their key. Tenants share the work fairly as far as this looks ahead.
+        lane_bytes_max: most bytes of keys and values of a lane held at once.
+        weights: weight of each topic's lane, by topic; 1 where nothing is said.
+        tenant_in_flight_max: most records of one tenant and lane in work at once, or None for no such bound.
         commit_interval_s: seconds between commits.
         drain_s_max: seconds that calls in flight may take to end at a stop.
     """
 
     ordering: Ordering = Ordering.UNORDERED
     in_flight_max: int = 2000
-    in_flight_bytes_max: int = 256 * 1_048_576
+    look_ahead_max: int = 5000
+    lane_bytes_max: int = 128 * 1_048_576
+    weights: Mapping[str, int] = field(default_factory=dict)
+    tenant_in_flight_max: int | None = None
     commit_interval_s: float = 1.0
     drain_s_max: float = 30.0
+
+    def intake(self, topics: Sequence[str]) -> IntakeSettings:
+        """Return the bounds of what is taken of `topics`."""
+        return IntakeSettings(
+            ordering=self.ordering,
+            weights={topic: self.weights.get(topic, 1) for topic in topics},
+            records_max=self.in_flight_max + self.look_ahead_max,
+            bytes_max=self.lane_bytes_max,
+            tenant_max=self.tenant_in_flight_max,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,7 @@ class ConsumerHealth:
         in_flight: records taken and unfinished.
         oldest_in_flight_s: age of the oldest of them in seconds, 0 without one.
         waiting: how many of them wait for what.
+        full: whether every lane holds as much as it may: nothing more is polled until records end.
         commit_error: the last commit's error, or None.
         finished: records finished since the start.
     """
@@ -77,6 +88,7 @@ class ConsumerHealth:
     in_flight: int
     oldest_in_flight_s: float
     waiting: dict[str, int]
+    full: bool
     commit_error: str | None
     finished: int
 
@@ -91,9 +103,10 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         producer: where results go; started before and stopped after this service.
         policy: bounds of retries.
         on_share: told after each assignment which share of the topics' partitions is ours (0 to 1).
+        gate: what is held back now, or None when nothing ever is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every part that it works with
         self,
         group: GroupSettings,
         settings: ConsumerSettings,
@@ -102,6 +115,7 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         *,
         policy: RetryPolicy,
         on_share: Callable[[float], None],
+        gate: StageGate | None = None,
     ) -> None:
         super().__init__()
         self.group = group.group
@@ -109,11 +123,13 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         self._handler = handler
         self._producer = producer
         self._policy = policy
-        self._member = GroupMember(group, on_share, self.crash_soon)
-        self._slots = Slots(settings.in_flight_max)
+        self._gate = gate
+        self._member = GroupMember(group, self._assigned, self.crash_soon)
+        self._on_share = on_share
+        self._slots = Slots(settings.in_flight_max, self._serve)
         self._sends = Slots(settings.in_flight_max)
+        self._intake = Intake(settings.intake(group.topics), gate.closed if gate else _never)
         self._in_flight: dict[RecordDelivery, asyncio.Task[None]] = {}
-        self._bytes = 0
         self._room = asyncio.Event()
         self._finished = 0
 
@@ -142,14 +158,18 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         waiting: dict[str, int] = {}
         for delivery in self._in_flight:
             waiting[delivery.waits_for] = waiting.get(delivery.waits_for, 0) + 1
-        oldest_s = min((d.taken_s for d in self._in_flight), default=now_s)
+        if self._intake:
+            waiting["turn"] = len(self._intake)
+        taken_s = (each.taken_s for each in (*self._in_flight, *self._intake))
+        oldest_s = min(taken_s, default=now_s)
         return ConsumerHealth(
             joined=self._member.joined,
             assigned=len(self._member.partitions),
             last_poll_age_s=now_s - self._member.last_poll_s,
-            in_flight=len(self._in_flight),
+            in_flight=len(self._in_flight) + len(self._intake),
             oldest_in_flight_s=now_s - oldest_s,
             waiting=waiting,
+            full=not self._intake.topics_with_room(),
             commit_error=self._member.commit_error,
             finished=self._finished,
         )
@@ -157,22 +177,22 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
     @Service.task  # type: ignore[untyped-decorator]
     async def _poll(self) -> None:
         while not self.should_stop:
-            await self._wait_for_room()
-            slots = await self._slots.reserve(POLL_RECORDS_MAX)
+            topics = self._intake.topics_with_room()
+            if not topics:
+                await self.wait_first(self._intake.room())
+                continue
             records: list[InRecord] = []
             try:
-                if not self.should_stop:
-                    records = await self._member.poll(POLL_S, len(slots))
+                records = await self._member.poll(POLL_S, topics)
             except ConsumerStoppedError:
                 return
             except KafkaError as error:
                 log.warning("%s: polling failed, will be tried again: %r", self.group, error)
                 await self.sleep(POLL_ERROR_S)
             for record in records if not self.should_stop else ():
-                self._take(record, slots)
-            for slot in slots:
-                slot.release()
+                self._take(record)
             if records:
+                self._serve()
                 self._member.throttle()
 
     @Service.task  # type: ignore[untyped-decorator]
@@ -182,31 +202,43 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             self._member.throttle()
             await self._member.commit()
 
-    def _take(self, record: InRecord, slots: list[Slot]) -> None:
+    @Service.task  # type: ignore[untyped-decorator]
+    async def _reopen(self) -> None:
+        while not self.should_stop:
+            await (self._gate.changed(REOPEN_S) if self._gate else self.sleep(REOPEN_S))
+            self._serve()
+
+    def _take(self, record: InRecord) -> None:
         held = self._member.partitions.get(Partition(record.topic, record.partition))
         if held is None:
             return  # fetched before a rebalance took the partition; its window says where to go on
         if not held.window.take(record.offset):
             held.dirty = True  # a record finished in an earlier life: the window may have moved
             return
-        if self._settings.ordering is Ordering.KEY and record.key is not None:
-            if record.key in held.parked:
-                held.parked[record.key].append(record)
-                self._hold(record)
-                return
-            held.parked[record.key] = deque()
-        self._hold(record)
-        self._start(record, held, slots.pop())
+        self._intake.take(record, held)
 
-    def _start(self, record: InRecord, held: HeldPartition, slot: Slot) -> None:
+    def _serve(self) -> None:
+        """Give free slots to the records whose turn it is."""
+        while self._slots.free and not self.should_stop:
+            arrival = self._intake.next()
+            if arrival is None:
+                return
+            self._start(arrival, self._slots.take())
+
+    def _assigned(self, share: float) -> None:
+        self._intake.sweep()
+        self._on_share(share)
+
+    def _start(self, arrival: Arrival, slot: Slot) -> None:
         delivery = RecordDelivery(
-            record=record,
-            held=held,
+            record=arrival.record,
+            held=arrival.held,
             handler=self._handler,
             producer=self._producer,
             policy=self._policy,
             slot=slot,
             sends=self._sends,
+            taken_s=arrival.taken_s,
         )
         self._in_flight[delivery] = asyncio.create_task(self._run(delivery))
 
@@ -223,34 +255,10 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             log.exception("%s: the engine failed on %s-%d@%d", self.group, *_place(record))
             self.crash_soon(error)
         finally:
-            delivery.slot.release()
             del self._in_flight[delivery]
-            self._unhold(record)
-            self._start_next_of_key(record, held)
-
-    def _start_next_of_key(self, record: InRecord, held: HeldPartition) -> None:
-        parked = held.parked.get(record.key or b"")
-        if record.key is None or parked is None:
-            return
-        if parked and not held.closing.is_set():
-            self._start(parked.popleft(), held, Slot(self._slots))
-            return
-        del held.parked[record.key]
-        for waiting in parked:
-            self._unhold(waiting)
-
-    def _hold(self, record: InRecord) -> None:
-        self._bytes += record.size
-
-    def _unhold(self, record: InRecord) -> None:
-        self._bytes -= record.size
-        self._room.set()
-
-    async def _wait_for_room(self) -> None:
-        """Wait while too many bytes are held; one poll's worth may come on top of the bound."""
-        while self._bytes >= self._settings.in_flight_bytes_max and not self.should_stop:
-            self._room.clear()
-            await self.wait_first(self._room.wait())
+            self._intake.done(record, held)
+            delivery.slot.release()
+            self._serve()
 
     async def _cancel(self, late: "set[asyncio.Task[None]]") -> None:
         if late:
@@ -258,6 +266,10 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             for task in late:
                 task.cancel()
             await asyncio.wait(late, timeout=CANCEL_S_MAX)
+
+
+def _never(_topic: str, _tenant: str) -> bool:
+    return False
 
 
 def _place(record: InRecord) -> tuple[str, int, int]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -94,13 +94,18 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         if self._consumer is not None:
             await self._consumer.stop()
 
-    async def poll(self, wait_s: float, most: int) -> list[InRecord]:
-        """Return at most `most` records of held partitions; an empty list after `wait_s` seconds.
+    async def poll(self, wait_s: float, topics: Collection[str]) -> list[InRecord]:
+        """Return records of `topics`, at most POLL_RECORDS_MAX; an empty list after `wait_s` seconds.
 
         Raises:
             KafkaError: the broker refused.
         """
-        batches = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=most)
+        # Without a filter aiokafka returns every topic's.
+        some = [] if len(topics) == len(self._settings.topics) else self._held(topics)
+        if not some and len(topics) < len(self._settings.topics):
+            await asyncio.sleep(wait_s)
+            return []
+        batches = await self._consumer.getmany(*some, timeout_ms=int(wait_s * 1000))
         self.last_poll_s = time.monotonic()
         return [
             InRecord(
@@ -113,6 +118,13 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             )
             for records in batches.values()
             for r in records
+        ]
+
+    def _held(self, topics: Collection[str]) -> list[TopicPartition]:
+        return [
+            TopicPartition(*partition)
+            for partition, _ in self.partitions.items()
+            if partition.topic in topics
         ]
 
     def throttle(self) -> None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from processors.disposition import GiveUp
+from schemas.headers import TENANT
 from schemas.usage import UsageRecorded
 
 
@@ -35,6 +36,14 @@ class InRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def tenant(self) -> str:
+        """Whose record it is, as its headers say; empty when they do not."""
+        for name, value in self.headers:
+            if name == TENANT:
+                return (value or b"").decode("utf-8", "replace")
+        return ""
 
     @property
     def size(self) -> int:

@@ -2,6 +2,11 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+
+
+def _ignore() -> None:
+    """Nobody waits outside."""
 
 
 class Slots:
@@ -11,11 +16,13 @@ class Slots:
 
     Args:
         count: number of slots.
+        on_free: called when a slot is free and nobody here waits for it.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, on_free: Callable[[], None] = _ignore) -> None:
         self._count = count
         self._free = count
+        self._on_free = on_free
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -23,16 +30,19 @@ class Slots:
         """Slots in use."""
         return self._count - self._free
 
-    async def reserve(self, most: int) -> list["Slot"]:
-        """Return one to `most` slots, as many as are free now; wait for the first."""
-        await self.acquire()
-        more = 0 if self._waiting else min(most - 1, self._free)
-        self._free -= more
-        return [Slot(self, held=True) for _ in range(1 + more)]
+    @property
+    def free(self) -> bool:
+        """Whether one can be taken at once."""
+        return self._free > 0
+
+    def take(self) -> "Slot":
+        """Take one that is free."""
+        self._free -= 1
+        return Slot(self, held=True)
 
     async def acquire(self) -> None:
-        """Take one; waiters are served in order."""
-        if self._free and not self._waiting:
+        """Take one; waiters are served in order, and before `on_free` is called."""
+        if self._free:
             self._free -= 1
             return
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -52,6 +62,7 @@ class Slots:
                 turn.set_result(None)
                 return
         self._free += 1
+        self._on_free()
 
 
 class Slot:

@@ -13,6 +13,7 @@ def a_health(**changes: Any) -> ConsumerHealth:
         "in_flight": 0,
         "oldest_in_flight_s": 0.0,
         "waiting": {},
+        "full": False,
         "commit_error": None,
         "finished": 0,
     }

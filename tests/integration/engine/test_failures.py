@@ -19,7 +19,7 @@ from processors.ports import Ports
 from schemas.base import Stage
 from schemas.events import TaskClassified, TaskSubmitted
 from schemas.headers import text_headers
-from streams.engine.consumer import Ordering
+from streams.engine.intake import Ordering
 from streams.engine.records import InRecord, OutRecord
 from streams.envelope import Lineage, event_record
 from streams.pipeline import PIPELINE

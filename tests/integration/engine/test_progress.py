@@ -91,7 +91,7 @@ async def test_no_more_is_worked_on_at_once_than_allowed(line: EngineLine) -> No
     assert stage.at_once_max == 20
 
 
-async def test_bytes_in_flight_are_bounded_up_to_one_polls_worth(line: EngineLine) -> None:
+async def test_held_bytes_are_bounded_up_to_one_polls_worth(line: EngineLine) -> None:
     released = asyncio.Event()
 
     async def wait(_: InRecord) -> None:
@@ -100,7 +100,7 @@ async def test_bytes_in_flight_are_bounded_up_to_one_polls_worth(line: EngineLin
     await line.create(line.topic)
     await line.submit([bytes(10_000)] * 1000)
     stage = line.stage("a", wait)
-    member = await line.join(stage, in_flight_max=1000, in_flight_bytes_max=100_000)
+    member = await line.join(stage, in_flight_max=1000, lane_bytes_max=100_000)
     await until(lambda: len(stage.now) >= 10)
     await asyncio.sleep(1.0)
     held = len(stage.now)

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from schemas.base import Stage
 from streams import run_file
-from streams.engine.consumer import Ordering
+from streams.engine.intake import Ordering
 from streams.run_file import RunFile
 from streams.settings import INDEX, RUNNABLE, Settings, SettingsError, child_environment, provider_keys
 

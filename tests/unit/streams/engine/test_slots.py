@@ -5,34 +5,29 @@ import asyncio
 from streams.engine.slots import Slot, Slots
 
 
-async def test_no_more_slots_are_reserved_than_there_are() -> None:
-    slots = Slots(3)
-
-    reserved = await slots.reserve(10)
-
-    assert len(reserved) == slots.taken == 3
-
-
-async def test_a_reservation_waits_for_the_first_slot_only() -> None:
-    slots = Slots(2)
-    first, _second = await slots.reserve(2)
-    waiting = asyncio.create_task(slots.reserve(2))
+async def test_a_free_slot_is_told_of_once_nobody_here_waits_for_it() -> None:
+    told: list[int] = []
+    slots = Slots(1, lambda: told.append(slots.taken))
+    held = slots.take()
+    waiting = asyncio.create_task(slots.acquire())
     await asyncio.sleep(0)
-    was_done = waiting.done()
 
-    first.release()
+    held.release()
+    await waiting
+    assert (slots.free, told) == (False, [])
 
-    assert (was_done, len(await waiting)) == (False, 1)
+    slots.release()
+    assert (slots.free, told) == (True, [0])
 
 
 async def test_a_slot_released_twice_is_given_back_once() -> None:
     slots = Slots(1)
-    [slot] = await slots.reserve(1)
+    slot = slots.take()
 
     slot.release()
     slot.release()
 
-    assert (slots.taken, len(await slots.reserve(5))) == (0, 1)
+    assert slots.taken == 0
 
 
 async def test_a_slot_acquired_twice_is_taken_once() -> None:
@@ -47,7 +42,7 @@ async def test_a_slot_acquired_twice_is_taken_once() -> None:
 
 async def test_waiters_are_served_in_order() -> None:
     slots = Slots(1)
-    [held] = await slots.reserve(1)
+    held = slots.take()
     served: list[int] = []
 
     async def wait(number: int) -> None:
@@ -66,7 +61,7 @@ async def test_waiters_are_served_in_order() -> None:
 
 async def test_a_turn_that_comes_with_a_cancellation_is_passed_on() -> None:
     slots = Slots(1)
-    [held] = await slots.reserve(1)
+    held = slots.take()
     gone = asyncio.create_task(slots.acquire())
     await asyncio.sleep(0)
 

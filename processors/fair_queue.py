@@ -1,0 +1,131 @@
+"""Who goes next: lanes by weight, and in a lane the tenants alike.
+
+One rule on both levels, max-min fairness: the next item is that of the lane with the least in work for its
+weight, and in it that of the tenant with the least in work. So a lane of weight 9 beside one of weight 1 has
+nine tenths of the work while both wait, all of it while the other is idle, and nobody waits for ever.
+Source: Demers, Keshav, Shenker: Analysis and Simulation of a Fair Queueing Algorithm, SIGCOMM 1989.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+def _never(_lane: str, _tenant: str) -> bool:
+    return False
+
+
+@dataclass(slots=True, eq=False)
+class _Tenant(Generic[T]):
+    waiting: deque[T] = field(default_factory=deque)
+    in_work: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class _Lane(Generic[T]):
+    weight: int
+    waiting: int = 0
+    in_work: int = 0
+    tenants: dict[str, _Tenant[T]] = field(default_factory=dict)
+    ready: dict[str, _Tenant[T]] = field(default_factory=dict)
+    """Tenants that have something waiting; whoever was served last stands last."""
+
+
+class FairQueue(Generic[T]):
+    """Items that wait for their turn, and the count of those in work.
+
+    Args:
+        weights: weight of each lane (1 or more).
+        tenant_max: most items of one tenant and lane in work at once, or None for no such bound.
+        closed: asked with lane and tenant whether theirs must wait for now.
+    """
+
+    def __init__(
+        self,
+        weights: Mapping[str, int],
+        *,
+        tenant_max: int | None = None,
+        closed: Callable[[str, str], bool] = _never,
+    ) -> None:
+        self._lanes: dict[str, _Lane[T]] = {name: _Lane(weight) for name, weight in weights.items()}
+        self._tenant_max = tenant_max
+        self._closed = closed
+
+    def __len__(self) -> int:
+        return sum(lane.waiting for lane in self._lanes.values())
+
+    def __iter__(self) -> Iterator[T]:
+        """Iterate over what waits, in no particular order."""
+        tenants = (tenant for lane in self._lanes.values() for tenant in lane.ready.values())
+        return (item for tenant in tenants for item in tenant.waiting)
+
+    def put(self, lane: str, tenant: str, item: T) -> None:
+        """Let `item` wait behind the others of its tenant."""
+        queue = self._lanes[lane]
+        queue.waiting += 1
+        entry = queue.tenants.setdefault(tenant, _Tenant())
+        entry.waiting.append(item)
+        queue.ready[tenant] = entry
+
+    def next(self) -> T | None:
+        """Return the item whose turn it is, in work from now on until `done`; None when none may go."""
+        lanes = [pair for pair in self._lanes.items() if pair[1].waiting]
+        if len(lanes) > 1:
+            lanes.sort(key=lambda pair: pair[1].in_work / pair[1].weight)
+        for name, lane in lanes:
+            tenant = self._next_tenant(name, lane)
+            if tenant is not None:
+                return _start(lane, tenant)
+        return None
+
+    def done(self, lane: str, tenant: str) -> None:
+        """Count one item of that lane and tenant as no longer in work."""
+        queue = self._lanes[lane]
+        entry = queue.tenants[tenant]
+        queue.in_work -= 1
+        entry.in_work -= 1
+        if not entry.in_work and not entry.waiting:
+            del queue.tenants[tenant]
+
+    def sweep(self, unwanted: Callable[[T], bool]) -> list[T]:
+        """Take out whatever is `unwanted`, and return it."""
+        swept: list[T] = []
+        for lane in self._lanes.values():
+            for name, tenant in tuple(lane.ready.items()):
+                gone = [item for item in tenant.waiting if unwanted(item)]
+                if gone:
+                    tenant.waiting = deque(item for item in tenant.waiting if not unwanted(item))
+                    lane.waiting -= len(gone)
+                    _forget_if_idle(lane, name, tenant)
+                    swept += gone
+        return swept
+
+    def _next_tenant(self, lane_name: str, lane: _Lane[T]) -> str | None:
+        best: str | None = None
+        least = self._tenant_max
+        for name, tenant in lane.ready.items():
+            if (least is None or tenant.in_work < least) and not self._closed(lane_name, name):
+                best, least = name, tenant.in_work
+        return best
+
+
+def _start(lane: _Lane[T], name: str) -> T:
+    tenant = lane.ready.pop(name)
+    item = tenant.waiting.popleft()
+    if tenant.waiting:
+        lane.ready[name] = tenant
+    tenant.in_work += 1
+    lane.in_work += 1
+    lane.waiting -= 1
+    return item
+
+
+def _forget_if_idle(lane: _Lane[T], name: str, tenant: _Tenant[T]) -> None:
+    if tenant.waiting:
+        return
+    del lane.ready[name]
+    if not tenant.in_work:
+        del lane.tenants[name]
