@@ -209,9 +209,20 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             self._serve()
 
     def _take(self, record: InRecord) -> None:
-        held = self._member.partitions.get(Partition(record.topic, record.partition))
+        partition = Partition(record.topic, record.partition)
+        held = self._member.partitions.get(partition)
         if held is None:
             return  # fetched before a rebalance took the partition; its window says where to go on
+        if record.offset < held.window.next_offset:
+            # The client went back to the log's beginning: it ends before the window, so it is another log.
+            log.warning(
+                "%s: the log of %s-%d begins anew: offset %d after %d; was the topic made anew?",
+                self.group,
+                *partition,
+                record.offset,
+                held.window.next_offset,
+            )
+            held = self._member.partitions.begin_anew(partition, record.offset)
         if not held.window.take(record.offset):
             held.dirty = True  # a record finished in an earlier life: the window may have moved
             return

@@ -19,6 +19,8 @@ POLL_RECORDS_MAX = 500
 MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
 """Not polling is back-pressure here, not death: heartbeats come from the same event loop as the work."""
 HEARTBEAT_S_MAX = 1.0
+METADATA_AGE_MS = 10_000
+"""How soon added partitions, and a topic that is back, are seen; aiokafka's five minutes are long."""
 COMMIT_S_MAX = 10.0
 ASSIGN_ATTEMPTS_MAX = 20
 ASSIGN_BACKOFF_S = 0.25
@@ -85,6 +87,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             heartbeat_interval_ms=int(min(HEARTBEAT_S_MAX, settings.session_timeout_s / 3) * 1000),
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             max_poll_records=POLL_RECORDS_MAX,
+            metadata_max_age_ms=METADATA_AGE_MS,
         )
         self._consumer.subscribe(topics=list(settings.topics), listener=self)
         await self._consumer.start()

@@ -82,6 +82,11 @@ class HeldPartitions:
         """Iterate over the partitions that are held now."""
         return iter(tuple(self._held.items()))
 
+    def begin_anew(self, partition: Partition, offset: int) -> HeldPartition:
+        """Hold `partition` from `offset` on, in a new life; what is in flight of the old one ends unheard."""
+        self._held[partition] = HeldPartition(window=Window(offset), committed=None, dirty=True)
+        return self._held[partition]
+
     def revoke(self) -> Mapping[Partition, HeldPartition]:
         """Suspend everything: take nothing more, let calls in flight run on. Return what to commit."""
         self._suspended.update(self._held)

@@ -32,6 +32,7 @@ class ControlledStage:
         self.behaviour = behaviour
         self.calls: list[Place] = []
         self.ended: set[Place] = set()
+        self.done: list[str] = []
         self.now: set[Place] = set()
         self.at_once_max = 0
         self._out = out
@@ -47,6 +48,7 @@ class ControlledStage:
         finally:
             self.now.discard(place)
         self.ended.add(place)
+        self.done.append((record.value or b"").decode(errors="replace"))
         value = f"{self.name}:".encode() + (record.value or b"")
         return (OutRecord(topic=self._out, key=record.key, value=value),)
 

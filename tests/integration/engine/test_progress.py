@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aiokafka import TopicPartition
+from aiokafka.admin import RecordsToDelete
 
 from fixtures.broker import until
 from fixtures.engine import EngineLine, close_line, open_line
@@ -140,3 +142,58 @@ async def test_a_broker_that_is_killed_and_comes_back_loses_nothing(tmp_path: Pa
 
 async def _both_finished(line: EngineLine, count: int) -> bool:
     return await line.has_finished(0, count) and await line.has_finished(1, count)
+
+
+@pytest.mark.parametrize("seen_gone", [True, False])
+async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(
+    line: EngineLine, *, seen_gone: bool
+) -> None:
+    await line.create(line.topic)
+    await line.submit([b"old"] * 50)
+    stage = line.stage()
+    member = await line.join(stage)
+    await until(lambda: line.has_finished(0, 50))
+
+    await line.admin.delete_topics([line.topic])
+    await until(lambda: line.is_gone(line.topic))
+    if seen_gone:
+        await until(lambda: member.health().assigned == 0)
+    await line.create(line.topic)
+    await line.submit([f"new {number}".encode() for number in range(30)])
+
+    await until(lambda: sum("new" in text for text in stage.done) == 30)
+    await line.submit([f"more {number}".encode() for number in range(30)])
+    await until(lambda: sum("more" in text for text in stage.done) == 30)
+    assert len(stage.done) == 110
+    assert member.health().in_flight == 0
+
+
+async def test_a_client_that_goes_back_to_the_beginning_begins_a_new_window(line: EngineLine) -> None:
+    await line.create(line.topic)
+    await line.submit([b"v"] * 20)
+    stage = line.stage()
+    member = await line.join(stage)
+    await until(lambda: line.has_finished(0, 20))
+
+    # What the client does by itself when its position is beyond the end of a log that was made anew.
+    member._member._consumer.seek(TopicPartition(line.topic, 0), 0)
+
+    await until(lambda: len(stage.done) == 40)
+    await until(lambda: member.health().in_flight == 0)
+    assert stage.calls[20:] == [(0, offset) for offset in range(20)]
+
+
+async def test_a_log_that_was_cut_below_the_window_is_read_on_from_where_it_begins(line: EngineLine) -> None:
+    await line.create(line.topic)
+    await line.submit([b"old"] * 20)
+    first = await line.join(line.stage(), in_flight_max=1)
+    await until(lambda: line.has_finished(0, 5))
+    await first.stop()
+    await line.submit([f"new {number}".encode() for number in range(10)])
+    await line.admin.delete_records({TopicPartition(line.topic, 0): RecordsToDelete(before_offset=22)})
+
+    stage = line.stage()
+    await line.join(stage)
+
+    await until(lambda: line.has_finished(0, 30))
+    assert [offset for _, offset in stage.calls] == list(range(22, 30))
