@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aiokafka.errors import GroupAuthorizationFailedError
 from mode import Service
 
 from processors.disposition import RetryPolicy
@@ -16,6 +17,7 @@ from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Lane, Stage
 from streams.clock import SystemClock
+from streams.engine.broker_abilities import BrokerAbilities, probe
 from streams.engine.consumer import ConsumerHealth, ConsumerSettings, StageConsumer
 from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
@@ -84,7 +86,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self.add_future(self._lease.run())
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         self._models = open_models(settings, journal, SystemClock())
-        self._producer = RecordProducer(brokers, self.worker_id)
+        self._abilities = await self._broker_abilities(brokers)
+        self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
         await self._producer.start()
         ports = await self._ports()
         for stage in Stage:
@@ -121,6 +124,18 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         expected = [stage for stage in Stage if stage in self.settings.stages]
         return judge(self.consumer_health(), expected)
 
+    async def _broker_abilities(self, brokers: str) -> BrokerAbilities:
+        try:
+            abilities = await probe(brokers, PIPELINE[Stage.CLASSIFY].topics[0])
+        except GroupAuthorizationFailedError as error:
+            log.warning(
+                "worker %s: the broker is taken to do all that Apache's does: %r", self.worker_id, error
+            )
+            return BrokerAbilities()
+        for line in abilities.weaker:
+            log.warning("worker %s: %s", self.worker_id, line)
+        return abilities
+
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(
             RecipeFolder(self.settings.recipes).read(), PostgresRecipeStore(self._database)
@@ -146,6 +161,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 client_id=self.worker_id,
                 topics=spec.topics,
                 session_timeout_s=settings.session_timeout_s,
+                metadata_bytes_max=self._abilities.metadata_bytes_max,
             ),
             ConsumerSettings(
                 ordering=settings.ordering,

@@ -7,6 +7,7 @@ import asyncpg
 from aiokafka.errors import KafkaError
 
 from streams.doctor.finding import Finding, fail, ok, warn
+from streams.engine.broker_abilities import BrokerAbilities, probe
 from streams.settings import Settings
 from streams.store.migrations import SERVER_VERSION_MIN, shipped
 from streams.topic_admin import TopicState, describe
@@ -27,7 +28,26 @@ async def kafka(settings: Settings) -> Sequence[Finding]:
     except (KafkaError, OSError, TimeoutError) as error:
         seen = f"{brokers} does not answer: {type(error).__name__}"
         return (fail("brokers", seen, "start Kafka there, or correct PRESSLINE_BROKERS"),)
-    return (ok("brokers", f"{brokers} answers"), judge_topics(states, settings.partitions))
+    there = [state.topic.name for state in states if state.partitions is not None]
+    found = [ok("brokers", f"{brokers} answers"), judge_topics(states, settings.partitions)]
+    return (*found, *([await _abilities(brokers, there[0])] if there else []))
+
+
+async def _abilities(brokers: str, topic: str) -> Finding:
+    try:
+        abilities = await asyncio.wait_for(probe(brokers, topic), ANSWER_S_MAX)
+    except (KafkaError, OSError, TimeoutError) as error:
+        seen = f"commit metadata and idempotent producer could not be tried: {type(error).__name__}"
+        return warn("broker abilities", seen, "allow this account the group pressline-probe")
+    return judge_abilities(abilities)
+
+
+def judge_abilities(abilities: BrokerAbilities) -> Finding:
+    """Return whether the broker can do what the engine relies on."""
+    if abilities.weaker:
+        todo = "nothing is lost; use a broker that keeps them where repeated work matters"
+        return warn("broker abilities", "; ".join(abilities.weaker), todo)
+    return ok("broker abilities", "it keeps commit metadata and takes an idempotent producer")
 
 
 def judge_topics(states: Sequence[TopicState], partitions: int) -> Finding:

@@ -20,15 +20,16 @@ _OFFSET = struct.Struct(">q")
 log = logging.getLogger(__name__)
 
 
-def encode(offset: int, finished: Iterable[int]) -> str:
+def encode(offset: int, finished: Iterable[int], bytes_max: int = METADATA_BYTES_MAX) -> str:
     """Return the metadata of a commit at `offset`.
 
     Args:
         offset: the committed offset.
         finished: offsets above it that are finished; those further than the cap allows are left out, which
             means that they are processed again, never that they are lost.
+        bytes_max: most bytes that the broker keeps.
     """
-    bits_max = (METADATA_BYTES_MAX // 4 * 3 - _HEADER.size) * 8
+    bits_max = (bytes_max // 4 * 3 - _HEADER.size) * 8
     places = [place for place in (o - offset for o in finished) if 0 <= place < bits_max]
     if not places:
         return ""

@@ -1,4 +1,4 @@
-"""Membership of a consumer group: assignments, polling, commits. Only this file knows aiokafka's consumer."""
+"""Membership of a consumer group: assignments, polling, commits. No other file joins a group."""
 
 import asyncio
 import logging
@@ -12,6 +12,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
 from streams.engine.assignor import LaneAssignor
+from streams.engine.commit_metadata import METADATA_BYTES_MAX
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
 from streams.engine.records import InRecord, Partition
 
@@ -38,6 +39,7 @@ class GroupSettings:
         client_id: name in the broker's logs.
         topics: topics to consume.
         session_timeout_s: seconds without heartbeat until the group gives our partitions away.
+        metadata_bytes_max: most bytes of commit metadata that the broker keeps.
     """
 
     brokers: str
@@ -45,6 +47,7 @@ class GroupSettings:
     client_id: str
     topics: tuple[str, ...]
     session_timeout_s: float = 10.0
+    metadata_bytes_max: int = METADATA_BYTES_MAX
 
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types for it
@@ -201,7 +204,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def _commit(self, partitions: Iterable[tuple[Partition, HeldPartition]]) -> None:
         async with self._commit_lock:
-            moved = [(p, held, held.progress()) for p, held in partitions if held.dirty and not held.lost]
+            most = self._settings.metadata_bytes_max
+            moved = [(p, held, held.progress(most)) for p, held in partitions if held.dirty and not held.lost]
             if not moved:
                 return
             offsets = {TopicPartition(*p): OffsetAndMetadata(*progress) for p, _, progress in moved}

@@ -52,10 +52,10 @@ class HeldPartition:
     dirty: bool = False
     paused: bool = False
 
-    def progress(self) -> tuple[int, str]:
+    def progress(self, metadata_bytes_max: int) -> tuple[int, str]:
         """Return offset and metadata to commit now."""
         offset = self.window.lowest_unfinished
-        return offset, commit_metadata.encode(offset, self.window.finished_above)
+        return offset, commit_metadata.encode(offset, self.window.finished_above, metadata_bytes_max)
 
     def lose(self) -> None:
         """Another worker may own it from now on."""

@@ -21,16 +21,18 @@ log = logging.getLogger(__name__)
 
 
 class RecordProducer:
-    """One idempotent producer with acks=all.
+    """One producer with acks=all.
 
     Args:
         brokers: bootstrap servers, `host:port` joined by commas.
         client_id: name in the broker's logs.
+        idempotent: whether the broker takes an idempotent one.
     """
 
-    def __init__(self, brokers: str, client_id: str) -> None:
+    def __init__(self, brokers: str, client_id: str, *, idempotent: bool = True) -> None:
         self._brokers = brokers
         self._client_id = client_id
+        self._idempotent = idempotent
         self._producer: AIOKafkaProducer | None = None
 
     async def start(self) -> None:
@@ -39,7 +41,7 @@ class RecordProducer:
             bootstrap_servers=self._brokers,
             client_id=self._client_id,
             acks="all",
-            enable_idempotence=True,
+            enable_idempotence=self._idempotent,
             max_request_size=REQUEST_BYTES_MAX,
             max_batch_size=BATCH_BYTES,
             request_timeout_ms=int(REQUEST_S_MAX * 1000),
