@@ -121,12 +121,13 @@ class ScopeClosedError(UnavailableError):
     Args:
         scope: what is closed.
         why: who closed it and for what.
+        retry_after_s: earliest time at which it can be open, in seconds from now, where that is known.
     """
 
     reason = FailureReason.SCOPE_CLOSED
 
-    def __init__(self, scope: Scope, why: str) -> None:
-        super().__init__(f"{why}; expected it to be open")
+    def __init__(self, scope: Scope, why: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(f"{why}; expected it to be open", retry_after_s=retry_after_s)
         self.scope = scope
 
 

@@ -1,15 +1,18 @@
 """One record through one stage: decode, run, encode. All four stages share it."""
 
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from processors.breakers import BreakerRules, Breakers
 from processors.errors import InvalidRecordError
 from processors.gateway.metered import MeteredGateway
 from processors.ports import Ports
 from schemas import headers
 from schemas.base import Outcome
 from schemas.codec import InvalidMessageError, decode
-from schemas.events import Spend, StageInput, TaskFinished, TaskSubmitted
+from schemas.events import Event, Spend, StageInput, TaskFinished, TaskSubmitted
+from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
 from streams.engine.dead_letters import dead_letter
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord
@@ -19,6 +22,11 @@ from streams.telemetry import Telemetry
 from streams.topics import dead_letter_topic, event_type
 
 REASON_CHARS_MAX = 500
+FLOOD_RULES = BreakerRules(
+    outcomes=100, failure_ratio=0.5, window_s=300.0, open_s=10.0, open_s_max=300.0, probes=10
+)
+"""Half of a recipe's or a tenant's last hundred records dead-lettered is no bad record: it is a bad recipe,
+or a part that is down. The rest waits, and a few are tried now and then, until they pass again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +37,13 @@ class StageHandler:
         spec: the stage.
         ports: what it may ask for.
         telemetry: where outcomes are counted.
+        breakers: of the recipes and tenants whose records this stage dead-letters.
     """
 
     spec: StageSpec
     ports: Ports
     telemetry: Telemetry
+    breakers: Breakers = field(default_factory=lambda: Breakers(FLOOD_RULES, time.monotonic))
 
     async def handle(self, record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
         """Return the next event and the usage of the calls that were paid for.
@@ -42,17 +52,22 @@ class StageHandler:
             ProcessingError: see `processors/errors.py`.
         """
         event, lineage = self._decode(record)
-        calls: list[UsageRecorded] = []
-        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
-        try:
-            with self.telemetry.stage_duration(self.spec.stage):
-                result = await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
-        finally:
-            delivery.paid.update((call.call_id, call) for call in calls)
+        with self.breakers.admitted(_scopes(event)) as admission:
+            result = await self._run(event, lineage, delivery)
+            admission.succeed()
         if isinstance(result, TaskFinished):
             result = result.model_copy(update={"replay": lineage.replay})
             self.telemetry.finished(self.spec.stage, result.outcome)
         return (event_record(result, lineage), *self._usage(delivery, lineage))
+
+    async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:
+        calls: list[UsageRecorded] = []
+        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
+        try:
+            with self.telemetry.stage_duration(self.spec.stage):
+                return await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
+        finally:
+            delivery.paid.update((call.call_id, call) for call in calls)
 
     def give_up(self, record: InRecord, failure: Failure, delivery: Delivery) -> Sequence[OutRecord]:
         """Return the dead letter and, when the record names a task, its terminal event."""
@@ -65,6 +80,7 @@ class StageHandler:
             event, lineage = self._decode(record)
         except InvalidRecordError:
             return (letter,)
+        self.breakers.fail(_scopes(event))
         finished = TaskFinished(
             task=event.task,
             outcome=Outcome.DEAD_LETTERED,
@@ -93,6 +109,11 @@ class StageHandler:
         for record in paid:
             self.telemetry.model_call(record)
         return [usage_record(record, lineage) for record in paid]
+
+
+def _scopes(event: StageInput) -> tuple[Scope, Scope]:
+    recipe = event.task.recipe if isinstance(event, TaskSubmitted) else event.plan.recipe
+    return Scope(ScopeKind.RECIPE, recipe), Scope(ScopeKind.TENANT, event.task.tenant)
 
 
 def _spend(event: StageInput) -> Spend:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from builders import NOW, a_classified, a_finished, a_generated, a_spend, a_usage_recorded
+from builders import NOW, a_classified, a_finished, a_generated, a_plan, a_spend, a_task, a_usage_recorded
 from fakes.stage_ports import a_recipe, some_ports
 from processors.disposition import GiveUp
-from processors.errors import InvalidInputsError, InvalidRecordError
+from processors.errors import InvalidInputsError, InvalidRecordError, ScopeClosedError
 from schemas.base import Outcome, Stage
 from schemas.codec import decode
 from schemas.events import TaskFinished, TaskGenerated
@@ -20,7 +20,7 @@ from schemas.usage import UsageRecorded
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord
 from streams.envelope import Lineage, event_record
 from streams.pipeline import PIPELINE
-from streams.stage_handler import StageHandler
+from streams.stage_handler import FLOOD_RULES, StageHandler
 from streams.telemetry import Telemetry
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -134,3 +134,27 @@ def test_the_dead_letter_is_the_record_as_it_was() -> None:
 
     assert (letter.key, letter.value, letter.partition) == (record.key, record.value, record.partition)
     assert tuple(letter.headers)[: len(record.headers)] == record.headers
+
+
+async def test_a_recipe_that_fails_again_and_again_is_held_back_and_another_goes_on() -> None:
+    handler = a_handler(generate)
+    for _ in range(FLOOD_RULES.outcomes):
+        handler.give_up(a_record(), FAILURE, FakeDelivery())
+
+    with pytest.raises(ScopeClosedError, match="100 of the last 100 failed"):
+        await handler.handle(a_record(), FakeDelivery())
+
+    other = a_classified(task=a_task(tenant="other"), plan=a_plan(recipe="other@v1"))
+    made = event_record(other, Lineage(source="urn:test"))
+    assert await handler.handle(a_record(value=made.value), FakeDelivery())
+
+
+async def test_failures_among_many_good_records_hold_nothing_back() -> None:
+    handler = a_handler(generate)
+    for number in range(2 * FLOOD_RULES.outcomes):
+        if number % 3:
+            await handler.handle(a_record(), FakeDelivery())
+        else:
+            handler.give_up(a_record(), FAILURE, FakeDelivery())
+
+    assert handler.breakers.open == {}
