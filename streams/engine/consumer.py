@@ -108,7 +108,8 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         self._settings = settings
         self._handler = handler
         self._producer = producer
-        self._policy = policy
+        # A record that leaves its window lets the next of its key go first.
+        self._policy = policy.in_place() if settings.ordering is Ordering.KEY else policy
         self._member = GroupMember(group, on_share, self.crash_soon)
         self._slots = Slots(settings.in_flight_max)
         self._sends = Slots(settings.in_flight_max)

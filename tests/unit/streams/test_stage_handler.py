@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -36,6 +37,7 @@ FAILURE = Failure(
 class FakeDelivery:
     lost: bool = False
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
+    deadline: datetime | None = None
 
 
 def a_handler(run: Callable[[Any, Any], Awaitable[Any]]) -> StageHandler:
