@@ -1,8 +1,8 @@
 """Tiers: topics for records whose wait must not hold a window open, and what their headers say.
 
-A record stays in a tier for the tier's length at most, then moves on: to its own topic or to the next tier. So
-records leave a tier in the order in which they came, and whoever empties it looks at its head only. Only in the
-shortest tier a record may be due before one in front of it; it is late by less than that tier's length.
+A record stays in a tier for the tier's length at most, then moves on: to its own topic or to the next tier.
+So records leave in the order in which they came, and whoever empties a tier looks at its head only. Only in
+the shortest tier a record may be due before one in front of it: it is late by less than that tier's length.
 """
 
 import re

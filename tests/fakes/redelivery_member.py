@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from typing import Any
 
 from streams.engine.producer import RecordProducer
 from streams.engine.tiers import Tier
@@ -14,9 +15,9 @@ SESSION_S = 3.0
 class NeverCommits(Redelivery):
     """Is where a crash between the acknowledgement and the commit finds it."""
 
-    async def _commit(self, held: object) -> None:
-        del held
-        await asyncio.Event().wait()
+    async def _commit(self, held: Any) -> None:
+        if held.sent:
+            await asyncio.Event().wait()
 
 
 async def main(brokers: str, group: str, origin: str, dead_topic: str, *tiers: str) -> None:

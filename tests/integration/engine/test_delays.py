@@ -41,6 +41,7 @@ class TieredLine:
     """A line with two tiers and the members that empty them."""
 
     line: EngineLine
+    lengths_s: tuple[float, float] = (0.6, 2.0)
     members: list[Redelivery] = field(default_factory=list)
     sent: list[str] = field(default_factory=list)
 
@@ -49,8 +50,8 @@ class TieredLine:
         name = self.line.group
         return Routes(
             tiers=(
-                Tier(topic=f"{name}.retry.short", length_s=0.6),
-                Tier(topic=f"{name}.retry.long", length_s=2.0),
+                Tier(topic=f"{name}.retry.short", length_s=self.lengths_s[0]),
+                Tier(topic=f"{name}.retry.long", length_s=self.lengths_s[1]),
             ),
             origins=frozenset({self.line.topic}),
             dead_topic=f"{name}.redelivery.dead",
@@ -198,6 +199,7 @@ async def test_in_key_order_a_record_never_leaves_its_window(tiers: TieredLine) 
 
 
 async def test_only_the_partition_of_a_waiting_head_is_held(tiers: TieredLine) -> None:
+    tiers.lengths_s = (0.6, 60.0)
     await tiers.create(2)
     await tiers.wait(b"later", 60.0, partition=0, tier=1)
     await tiers.join()
@@ -227,6 +229,7 @@ async def test_a_head_that_is_due_late_holds_those_behind_it_for_the_tiers_lengt
 
 
 async def test_pauses_do_not_survive_a_move_there_and_back(tiers: TieredLine) -> None:
+    tiers.lengths_s = (20.0, 40.0)
     await tiers.create(2)
     first = await tiers.join()
     for partition in range(2):
