@@ -22,7 +22,7 @@ MetricName = Literal[
     "pressline_tasks_finished_total",  # counter: terminal events; rejected or dead_lettered up -> look there
     "pressline_dead_letters_total",  # counter: by reason; any rise -> `pressline dead-letters list`
     "pressline_records_postponed_total",  # counter: went to wait in a retry topic; up -> see the reason
-    "pressline_records_redelivered_total",  # counter: came back from there; 0 for long -> run `redeliver`
+    "pressline_records_redelivered_total",  # counter: left there, by where to; 0 for long -> run `redeliver`
     "pressline_model_calls_total",  # counter: paid calls
     "pressline_model_tokens_total",  # counter: their tokens by direction
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
@@ -53,7 +53,7 @@ class Telemetry:
             "pressline_records_postponed_total", "Went to a retry topic.", ("stage", "reason"), registry
         )
         self._redelivered = _counter(
-            "pressline_records_redelivered_total", "Came back from it.", ("topic",), registry
+            "pressline_records_redelivered_total", "Left a retry topic.", ("topic",), registry
         )
         labels = ("provider", "model", "simulated")
         self._calls = _counter("pressline_model_calls_total", "Paid model calls.", labels, registry)

@@ -5,19 +5,20 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaConnectionError
 
 from fakes.engine_stage import ControlledStage
 from fixtures.broker import until
 from fixtures.engine import EngineLine
 from processors.disposition import RetryPolicy
-from processors.errors import ProviderRateLimitedError, ProviderUnavailableError
+from processors.errors import EventTooLargeError, ProviderRateLimitedError, ProviderUnavailableError
 from schemas import failures as names
 from schemas.headers import text_headers
 from streams.engine.consumer import Ordering
@@ -310,8 +311,8 @@ async def test_after_a_kill_between_send_and_commit_a_record_returns_again_and_n
 
 async def test_a_stop_lets_what_is_sent_be_committed(tiers: TieredLine) -> None:
     class SlowProducer(RecordProducer):
-        async def send(self, records: Iterable[OutRecord]) -> None:
-            await tiers.line.producer.send(list(records))
+        async def send(self, records: Sequence[OutRecord]) -> None:
+            await tiers.line.producer.send(records)
             await asyncio.sleep(1.0)
 
     await tiers.create()
@@ -322,6 +323,32 @@ async def test_a_stop_lets_what_is_sent_be_committed(tiers: TieredLine) -> None:
     await member.stop()
 
     assert await tiers.is_empty()
+
+
+async def test_a_send_that_fails_is_tried_again_and_what_is_too_large_becomes_a_dead_letter(
+    tiers: TieredLine,
+) -> None:
+    class FailingProducer(RecordProducer):
+        failures = 2
+
+        async def send(self, records: Sequence[OutRecord]) -> None:
+            self.failures -= 1
+            if self.failures >= 0:
+                raise KafkaConnectionError("away")
+            if records[0].topic == tiers.line.topic and records[0].value == b"large":
+                raise EventTooLargeError("larger than the topic takes")
+            await tiers.line.producer.send(records)
+
+    await tiers.create()
+    for value in (b"0", b"large", b"1"):
+        await tiers.wait(value, 0.0)
+
+    await tiers.join(FailingProducer(tiers.line.brokers, "failing"))
+
+    await until(tiers.is_empty)
+    [letter] = await tiers.line.read(tiers.routes.dead_topic)
+    assert letter.value == b"large"
+    assert {record.value for record in await tiers.returned()} == {b"0", b"1"}
 
 
 def _paused(tiers: TieredLine, count: int = 1) -> bool:
