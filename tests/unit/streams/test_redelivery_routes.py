@@ -110,12 +110,6 @@ def test_a_broken_record_becomes_a_dead_letter_at_once(headers: dict[str, str]) 
     assert ROUTES.leaves_at(record, NOW, NOW) <= NOW
     assert (out.topic, out.partition, out.key, out.value) == ("dead", 5, b"k", b"\xff")
     assert tuple(out.headers)[: len(raw)] == raw
-        "dead",
-        5,
-        b"k",
-        b"\xff",
-        raw,
-    )
     said = text_headers(out.headers)
     assert (said[names.DLQ_STAGE], said[names.DLQ_OFFSET]) == ("redelivery", "1")
 
