@@ -1,4 +1,4 @@
-"""Why a record failed, and the headers that a dead letter carries."""
+"""Why a record failed, and the headers that a dead letter, a replay and a waiting record carry."""
 
 from enum import StrEnum
 
@@ -48,3 +48,15 @@ DLQ_PREFIX = "__dlq.errors."
 REPLAY_OF = "replay-of"
 REPLAY_ID = "replay-id"
 REPLAY_COUNT = "replay-count"
+
+RETRY_OF = "retry-of"
+"""The record that waits: `topic/partition/offset`. It returns to that topic."""
+RETRY_NOT_BEFORE = "retry-not-before"
+"""Epoch milliseconds before which the record does not return."""
+RETRY_REASON = "retry-reason"
+RETRY_ATTEMPTS = "retry-attempts"
+RETRY_UNAVAILABLE = "retry-unavailable"
+RETRY_FIRST_FAILURE = "retry-first-failure"
+RETRY_HEADERS = frozenset(
+    (RETRY_OF, RETRY_NOT_BEFORE, RETRY_REASON, RETRY_ATTEMPTS, RETRY_UNAVAILABLE, RETRY_FIRST_FAILURE)
+)

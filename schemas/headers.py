@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from schemas.codec import InvalidMessageError
-from schemas.failures import REPLAY_COUNT
+from schemas.failures import REPLAY_COUNT, RETRY_HEADERS
 
 HEADERS_MAX = 64
 HEADER_BYTES_MAX = 4096
@@ -79,7 +79,8 @@ def parse(raw: RawHeaders, expected_type: str) -> EventHeaders:
     Raises:
         InvalidMessageError: a required attribute is missing, too long or of another type or version.
     """
-    pairs = list(raw)
+    # What is added to a record that waited must not make it one header too long.
+    pairs = [pair for pair in raw if pair[0] not in RETRY_HEADERS]
     if len(pairs) > HEADERS_MAX or any(len(value or b"") > HEADER_BYTES_MAX for _, value in pairs):
         raise InvalidMessageError(f"more than {HEADERS_MAX} headers, or one over {HEADER_BYTES_MAX} bytes")
     headers = text_headers(pairs)

@@ -13,12 +13,12 @@ import orjson
 from schemas import failures as names
 from schemas.base import Stage
 from schemas.headers import RawHeaders, text_headers
-from streams.topics import dead_letter_topic
+from streams.topics import REDELIVERY, dead_letter_topic
 
 UNKNOWN = "unknown"
 NUMBER_DIGITS_MAX = 18
 """More digits than that are no offset (64 bits), no count and no time."""
-STAGES = {dead_letter_topic(stage): stage for stage in Stage}
+STAGES: dict[str, str] = {dead_letter_topic(stage): stage for stage in (*Stage, REDELIVERY)}
 
 
 class Position(NamedTuple):
@@ -38,7 +38,7 @@ class DeadLetter:
 
     Attributes:
         position: where it is.
-        stage: the stage whose topic it stands in.
+        stage: whose topic it stands in: a stage, or the redelivery.
         reason: a `FailureReason`, or UNKNOWN.
         error_class: class of the exception, or UNKNOWN.
         message: text of the exception; empty when the headers have none.
@@ -56,7 +56,7 @@ class DeadLetter:
     """
 
     position: Position
-    stage: Stage
+    stage: str
     reason: str
     error_class: str
     message: str
@@ -122,7 +122,7 @@ class Wanted:
     """Which dead letters; None and empty mean all of them.
 
     Attributes:
-        stage: of this stage.
+        stage: of this stage, or of the redelivery.
         reason: for this reason.
         error_class: with this class of exception.
         fingerprint: of this kind.
@@ -131,7 +131,7 @@ class Wanted:
         positions: at these places.
     """
 
-    stage: Stage | None = None
+    stage: str | None = None
     reason: str | None = None
     error_class: str | None = None
     fingerprint: str | None = None
@@ -175,7 +175,7 @@ class Groups:
     """Dead letters by stage and fingerprint, counted one by one: values are not kept."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[Stage, str], Group] = {}
+        self._groups: dict[tuple[str, str], Group] = {}
 
     def add(self, letter: DeadLetter) -> None:
         """Count the letter in."""

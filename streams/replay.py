@@ -11,8 +11,7 @@ from aiokafka.errors import KafkaError
 from aiolimiter import AsyncLimiter
 
 from processors.errors import EventTooLargeError
-from schemas.base import Stage
-from schemas.failures import DLQ_PREFIX, REPLAY_COUNT, REPLAY_ID, REPLAY_OF
+from schemas.failures import DLQ_PREFIX, REPLAY_COUNT, REPLAY_ID, REPLAY_OF, RETRY_HEADERS
 from streams.dead_letters import DeadLetter, Position
 from streams.engine.producer import RecordProducer
 from streams.engine.records import OutRecord
@@ -27,7 +26,8 @@ CHUNK_MAX = 100
 SEND_S_MAX = 60.0
 """Longer than the producer itself tries; shorter than a claim holds."""
 ORIGINS = frozenset(topic for spec in PIPELINE.values() for topic in spec.topics)
-ADDED = frozenset((REPLAY_OF, REPLAY_ID, REPLAY_COUNT))
+DROPPED = frozenset((REPLAY_OF, REPLAY_ID, REPLAY_COUNT)) | RETRY_HEADERS
+"""A replay starts anew: its attempts are not those of the record that was given up."""
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class ReplayPlan:
     """
 
     positions: frozenset[Position]
-    kinds: Mapping[tuple[Stage, str], int]
+    kinds: Mapping[tuple[str, str], int]
     replayed: int
     refused: Mapping[str, int]
     beyond: int
@@ -86,7 +86,7 @@ async def plan_replay(
         force: send also what came back REPLAYS_MAX times.
     """
     positions: set[Position] = set()
-    kinds: Counter[tuple[Stage, str]] = Counter()
+    kinds: Counter[tuple[str, str]] = Counter()
     left: Counter[str] = Counter()
     refused: Counter[str] = Counter()
     async for batch in letters:
@@ -137,7 +137,7 @@ def replay_record(letter: DeadLetter, origin: Position, replay_id: str) -> OutRe
     kept = [
         (name, value)
         for name, value in letter.headers
-        if not name.startswith(DLQ_PREFIX) and name not in ADDED
+        if not name.startswith(DLQ_PREFIX) and name not in DROPPED
     ]
     added = [
         (REPLAY_OF, str(letter.position).encode()),

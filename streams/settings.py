@@ -16,8 +16,10 @@ from streams import run_file
 from streams.engine.intake import Ordering
 
 INDEX = "index"
-"""The fifth thing that a worker can run: the task index and the site's index pages."""
-RUNNABLE = (*Stage, INDEX)
+"""Beside the stages a worker can run this: the task index and the site's index pages."""
+REDELIVER = "redeliver"
+"""And this: taking records that waited in retry topics back to their own."""
+RUNNABLE = (*Stage, INDEX, REDELIVER)
 
 
 class SettingsError(Exception):

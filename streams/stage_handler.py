@@ -15,11 +15,12 @@ from schemas.events import Event, Spend, StageInput, TaskFinished, TaskSubmitted
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
 from streams.engine.dead_letters import dead_letter
-from streams.engine.records import Delivery, Failure, InRecord, OutRecord
+from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
+from streams.engine.tiers import tier_record
 from streams.envelope import Lineage, event_record, usage_record
 from streams.pipeline import StageSpec
 from streams.telemetry import Telemetry
-from streams.topics import dead_letter_topic, event_type
+from streams.topics import RETRY_TIERS, dead_letter_topic, event_type
 
 REASON_CHARS_MAX = 500
 FLOOD_RULES = BreakerRules(
@@ -52,6 +53,7 @@ class StageHandler:
             ProcessingError: see `processors/errors.py`.
         """
         event, lineage = self._decode(record)
+        delivery.deadline = event.task.deadline
         with self.breakers.admitted(_scopes(event)) as admission:
             result = await self._run(event, lineage, delivery)
             admission.succeed()
@@ -60,14 +62,18 @@ class StageHandler:
             self.telemetry.finished(self.spec.stage, result.outcome)
         return (event_record(result, lineage), *self._usage(delivery, lineage))
 
-    async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:
-        calls: list[UsageRecorded] = []
-        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
-        try:
-            with self.telemetry.stage_duration(self.spec.stage):
-                return await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
-        finally:
-            delivery.paid.update((call.call_id, call) for call in calls)
+    def postpone(
+        self, record: InRecord, postponement: Postponement, delivery: Delivery
+    ) -> Sequence[OutRecord]:
+        """Return the record for its tier and the usage of the calls that were paid for.
+
+        A later delivery finds these calls in the journal and tells of them again, under the same ids, when it
+        comes so far. It may not, so they are told now; they are counted at the record's end.
+        """
+        _, lineage = self._decode(record)
+        self.telemetry.postponed(self.spec.stage, postponement.disposition.reason)
+        told = [usage_record(call, lineage) for call in delivery.paid.values() if not call.replayed]
+        return (tier_record(record, postponement, RETRY_TIERS), *told)
 
     def give_up(self, record: InRecord, failure: Failure, delivery: Delivery) -> Sequence[OutRecord]:
         """Return the dead letter and, when the record names a task, its terminal event."""
@@ -91,6 +97,15 @@ class StageHandler:
         )
         self.telemetry.finished(stage, Outcome.DEAD_LETTERED)
         return (letter, event_record(finished, lineage), *self._usage(delivery, lineage))
+
+    async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:
+        calls: list[UsageRecorded] = []
+        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
+        try:
+            with self.telemetry.stage_duration(self.spec.stage):
+                return await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
+        finally:
+            delivery.paid.update((call.call_id, call) for call in calls)
 
     def _decode(self, record: InRecord) -> tuple[StageInput, Lineage]:
         try:

@@ -21,6 +21,8 @@ MetricName = Literal[
     "pressline_stage_duration_seconds",  # histogram: one attempt of a stage; p99 up -> look at the provider
     "pressline_tasks_finished_total",  # counter: terminal events; rejected or dead_lettered up -> look there
     "pressline_dead_letters_total",  # counter: by reason; any rise -> `pressline dead-letters list`
+    "pressline_records_postponed_total",  # counter: went to wait in a retry topic; up -> see the reason
+    "pressline_records_redelivered_total",  # counter: left there, by where to; 0 for long -> run `redeliver`
     "pressline_model_calls_total",  # counter: paid calls
     "pressline_model_tokens_total",  # counter: their tokens by direction
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
@@ -47,6 +49,12 @@ class Telemetry:
             "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
         )
         self._dead = _counter("pressline_dead_letters_total", "Dead letters.", ("stage", "reason"), registry)
+        self._postponed = _counter(
+            "pressline_records_postponed_total", "Went to a retry topic.", ("stage", "reason"), registry
+        )
+        self._redelivered = _counter(
+            "pressline_records_redelivered_total", "Left a retry topic.", ("topic",), registry
+        )
         labels = ("provider", "model", "simulated")
         self._calls = _counter("pressline_model_calls_total", "Paid model calls.", labels, registry)
         self._cost = _counter(
@@ -69,7 +77,15 @@ class Telemetry:
         """Count a terminal event."""
         self._finished.labels(stage, outcome).inc()
 
-    def dead_lettered(self, stage: Stage, reason: FailureReason) -> None:
+    def postponed(self, stage: Stage, reason: FailureReason) -> None:
+        """Count a record that waits in a retry topic."""
+        self._postponed.labels(stage, reason).inc()
+
+    def redelivered(self, topic: str) -> None:
+        """Count a record that came back to `topic`."""
+        self._redelivered.labels(topic).inc()
+
+    def dead_lettered(self, stage: str, reason: FailureReason) -> None:
         """Count a dead letter."""
         self._dead.labels(stage, reason).inc()
 

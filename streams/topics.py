@@ -16,14 +16,23 @@ from schemas.events import (
     TaskValidated,
 )
 from schemas.usage import UsageRecorded
+from streams.engine.tiers import Tier
 
 WORK_BYTES_MAX = 4 * 1_048_576
 """Largest record batch of a work topic. Ours are at most 1 MiB; larger ones are dead-lettered."""
 DEAD_BYTES_MAX = 5 * 1_048_576
-"""A dead letter is the whole record and its headers: it always fits when the record fitted."""
+"""A dead letter or waiting record is the whole record and our headers: it fits when the record fitted."""
 DAY_MS = 24 * 3600 * 1000
 WORK_RETENTION_MS = 7 * DAY_MS
 DEAD_RETENTION_MS = 30 * DAY_MS
+
+REDELIVERY = "redelivery"
+"""Who brings waiting records back; it has a dead-letter topic as the stages have."""
+RETRY_TIERS = (
+    Tier(topic="pressline.retry.1m.v1", length_s=60.0),
+    Tier(topic="pressline.retry.10m.v1", length_s=600.0),
+    Tier(topic="pressline.retry.1h.v1", length_s=3600.0),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +41,7 @@ class Topic:
 
     Attributes:
         name: its name; dots and hyphens only.
-        carries: the one type of its values, or None for dead letters, which keep their origin's bytes.
+        carries: the one type of its values, or None where they are those of the record's origin.
         retention_ms: how long records are kept.
         record_bytes_max: largest record batch that it takes.
         purpose: one line for the reader.
@@ -85,8 +94,8 @@ def topic_of(event: Event) -> str:
     return topic_name(type(event), task.lane)
 
 
-def dead_letter_topic(stage: Stage) -> str:
-    """Return a stage's dead-letter topic."""
+def dead_letter_topic(stage: str) -> str:
+    """Return the dead-letter topic of a stage, or of the redelivery."""
     return f"pressline.{stage}.dead.v1"
 
 
@@ -97,6 +106,15 @@ def all_topics() -> tuple[Topic, ...]:
         for message in NOUNS
         for lane in (Lane if message in LANED else (None,))
     ]
+    waiting = [
+        Topic(
+            name=tier.topic,
+            carries=None,
+            record_bytes_max=DEAD_BYTES_MAX,
+            purpose=f"records that are tried again later, each {tier.length_s:.0f} s here at most",
+        )
+        for tier in RETRY_TIERS
+    ]
     dead = [
         Topic(
             name=dead_letter_topic(stage),
@@ -105,6 +123,6 @@ def all_topics() -> tuple[Topic, ...]:
             record_bytes_max=DEAD_BYTES_MAX,
             purpose=f"what {stage} gave up on: untouched bytes, the reason in headers",
         )
-        for stage in Stage
+        for stage in (*Stage, REDELIVERY)
     ]
-    return (*work, *dead)
+    return (*work, *waiting, *dead)

@@ -27,7 +27,10 @@ from streams.models import open_models
 from streams.pipeline import PIPELINE
 from streams.preparation import prepare
 from streams.recipes import FolderRecipeBook, RecipeFolder
-from streams.settings import INDEX, Settings
+from streams.redelivery import GROUP as REDELIVERY_GROUP
+from streams.redelivery import Redelivery
+from streams.redelivery_routes import Routes
+from streams.settings import INDEX, REDELIVER, Settings
 from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
 from streams.store.database import Database
@@ -41,6 +44,7 @@ from streams.store.tasks import PostgresTaskIndex
 from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
+from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
 
 DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
@@ -67,7 +71,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._telemetry = telemetry
         self._gates = Gates()
         self._consumers: dict[Stage, StageConsumer] = {}
-        self._indexers: Sequence[Any] = ()
+        self._others: Sequence[Any] = ()
 
     async def on_start(self) -> None:
         """Connect to everything, then take work."""
@@ -95,14 +99,16 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 self._consumers[stage] = self._consumer(stage, ports)
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
         self._telemetry.watch_limit(self._models.waiting)
-        if INDEX in settings.stages:
-            self._indexers = self._index_services(brokers)
-        for service in (*self._consumers.values(), *self._indexers):
+        self._others = [
+            *(self._index_services(brokers) if INDEX in settings.stages else ()),
+            *([self._redelivery(brokers)] if REDELIVER in settings.stages else ()),
+        ]
+        for service in (*self._consumers.values(), *self._others):
             await self.add_runtime_dependency(service)
 
     async def on_stop(self) -> None:
         """Drain all stages at once, then let go of what they needed."""
-        await asyncio.gather(*(service.stop() for service in (*self._consumers.values(), *self._indexers)))
+        await asyncio.gather(*(service.stop() for service in (*self._consumers.values(), *self._others)))
 
     async def on_shutdown(self) -> None:
         """Disconnect; nothing is in flight any more."""
@@ -185,6 +191,22 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             ),
             SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
         ]
+
+    def _redelivery(self, brokers: str) -> Redelivery:
+        routes = Routes(
+            tiers=RETRY_TIERS,
+            origins=frozenset(topic for spec in PIPELINE.values() for topic in spec.topics),
+            dead_topic=dead_letter_topic(REDELIVERY),
+            group=REDELIVERY_GROUP,
+        )
+        return Redelivery(
+            brokers,
+            self.worker_id,
+            routes,
+            self._producer,
+            session_timeout_s=self.settings.session_timeout_s,
+            on_sent=self._telemetry.redelivered,
+        )
 
 
 def _ignore(_share: float) -> None:

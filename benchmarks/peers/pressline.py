@@ -9,7 +9,7 @@ from processors.disposition import RetryPolicy
 from streams.engine.consumer import ConsumerSettings, StageConsumer
 from streams.engine.group import GroupSettings
 from streams.engine.producer import RecordProducer
-from streams.engine.records import Delivery, Failure, InRecord, OutRecord
+from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
 
 POLL_S = 0.01
 
@@ -33,6 +33,12 @@ class Forward:
             await asyncio.sleep(self._job.call_s)
         self._meter.answered()
         return (OutRecord(topic=self._job.out, key=record.key, value=record.value),)
+
+    def postpone(
+        self, record: InRecord, _postponement: Postponement, _delivery: Delivery
+    ) -> Sequence[OutRecord]:
+        """Nothing waits here."""
+        raise AssertionError(f"{record.topic}/{record.partition}/{record.offset} was postponed")
 
     def give_up(self, _record: InRecord, failure: Failure, _delivery: Delivery) -> Sequence[OutRecord]:
         """Nothing fails here."""

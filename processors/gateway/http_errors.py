@@ -15,7 +15,8 @@ from processors.errors import (
 )
 from processors.gateway.wire import WireAnswer
 
-RETRY_AFTER_S_MAX = 3_600.0
+RETRY_AFTER_S_MAX = 7 * 86_400.0
+"""Longer than any wait that is obeyed: such a record is given up, not tried too early."""
 TOO_MANY_REQUESTS = 429
 PAYMENT_REQUIRED = 402
 TRANSIENT_STATUS = frozenset({408, 409, 425})

@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from schemas.base import Stage
 from schemas.failures import FailureReason
 from streams.dead_letters import NUMBER_DIGITS_MAX, STAGES, UNKNOWN, Position, Wanted
 
@@ -51,7 +50,9 @@ class AgeType(click.ParamType):
 POSITION = PositionType()
 FILTERS = {
     "stage": click.option(
-        "--stage", type=click.Choice([stage.value for stage in Stage]), help="Given up by this stage."
+        "--stage",
+        type=click.Choice([str(stage) for stage in STAGES.values()]),
+        help="Given up by this stage.",
     ),
     "reason": click.option(
         "--reason",
@@ -72,8 +73,6 @@ def filtered(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def with_wanted(**options: Any) -> None:
         filters = {name: options.pop(name) for name in FILTERS}
-        if filters["stage"] is not None:
-            filters["stage"] = Stage(filters["stage"])
         positions = frozenset(options.pop("positions", ()))
         command(Wanted(**filters, positions=positions), **options)
 

@@ -122,7 +122,8 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         self._settings = settings
         self._handler = handler
         self._producer = producer
-        self._policy = policy
+        # A record that leaves its window lets the next of its key go first.
+        self._policy = policy.in_place() if settings.ordering is Ordering.KEY else policy
         self._gate = gate
         self._member = GroupMember(group, self._assigned, self.crash_soon)
         self._on_share = on_share
@@ -130,7 +131,6 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         self._sends = Slots(settings.in_flight_max)
         self._intake = Intake(settings.intake(group.topics), gate.closed if gate else _never)
         self._in_flight: dict[RecordDelivery, asyncio.Task[None]] = {}
-        self._room = asyncio.Event()
         self._finished = 0
 
     async def on_start(self) -> None:

@@ -9,7 +9,6 @@ import re
 
 from processors.errors import TransientError
 from schemas import failures as names
-from schemas.base import Stage
 from streams.engine.records import Failure, InRecord, OutRecord
 
 MESSAGE_CHARS_MAX = 500
@@ -17,13 +16,13 @@ VARYING = re.compile(r"'[^']*'|\"[^\"]*\"|[0-9a-f]{12,}|\d+(?:\.\d+)?")
 """What differs between two failures of one kind: quoted values, hashes, numbers."""
 
 
-def dead_letter(record: InRecord, failure: Failure, *, stage: Stage, group: str, topic: str) -> OutRecord:
+def dead_letter(record: InRecord, failure: Failure, *, stage: str, group: str, topic: str) -> OutRecord:
     """Return the dead letter: key, value bytes and partition number unchanged, origin and reason as headers.
 
     Args:
         record: the record that is given up.
         failure: why.
-        stage: the stage that gave it up.
+        stage: who gave it up: a stage, or the redelivery.
         group: its consumer group.
         topic: its dead-letter topic, with as many partitions as the record's own.
     """
@@ -44,7 +43,7 @@ def fingerprint(stage: str, error: Exception) -> str:
     return hashlib.sha256(f"{stage}|{type(error).__name__}|{kind}".encode()).hexdigest()[:12]
 
 
-def _headers(record: InRecord, failure: Failure, stage: Stage, group: str) -> dict[str, str]:
+def _headers(record: InRecord, failure: Failure, stage: str, group: str) -> dict[str, str]:
     attempts = failure.attempts
     tried = max(1, attempts.counted + attempts.unavailable)
     return {

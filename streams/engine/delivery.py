@@ -7,13 +7,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from processors.disposition import Failures, GiveUp, Retry, RetryPolicy, decide
+from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
 from processors.errors import AbandonedError, UnavailableError
 from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
 from streams.engine.producer import RecordProducer, send_until
-from streams.engine.records import Attempts, Failure, InRecord, OutRecord, RecordHandler
+from streams.engine.records import (
+    Attempts,
+    Failure,
+    InRecord,
+    OutRecord,
+    Postponement,
+    RecordHandler,
+)
 from streams.engine.slots import Slot, Slots
+from streams.engine.tiers import earlier_attempts
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -29,7 +37,8 @@ class RecordDelivery:
         slot: given back while the record only waits, and once the stage is done with it.
         sends: bound on records whose results travel to the broker.
         taken_s: monotonic time at which it was taken.
-        paid: model calls of all attempts, by call id.
+        paid: model calls of all attempts of this delivery, by call id.
+        deadline: when the task is of no use any more (aware), or None while the stage has not said so.
         waits_for: what it does now: `slot`, `stage`, `retry` or `send`.
     """
 
@@ -43,7 +52,8 @@ class RecordDelivery:
     taken_s: float = field(default_factory=time.monotonic)
     waits_for: str = "slot"
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
-    _attempts: Attempts = field(default_factory=Attempts)
+    deadline: datetime | None = None
+    _attempts: Attempts | None = None
 
     @property
     def lost(self) -> bool:
@@ -65,16 +75,17 @@ class RecordDelivery:
                 return False
             except Exception as error:  # noqa: BLE001 - the one place where any failure becomes a decision
                 disposition = self._decide(error)
-                if isinstance(disposition, GiveUp):
-                    return await self._give_up(error, disposition)
+                if not isinstance(disposition, Retry):
+                    return await self._send(self._leave(error, disposition))
             if not await self._wait(disposition):
                 return False
 
-    def _decide(self, error: Exception) -> Retry | GiveUp:
-        failed = self._attempts
-        now_s = time.monotonic()
+    def _decide(self, error: Exception) -> Disposition:
+        now, now_s = datetime.now(UTC), time.monotonic()
+        # Read at the first failure only: most records have none.
+        failed = self._attempts = self._attempts or earlier_attempts(self.record.headers, now, now_s)
         if failed.first_failure is None:
-            failed.first_failure, failed.first_failure_s = datetime.now(UTC), now_s
+            failed.first_failure, failed.first_failure_s = now, now_s
         if isinstance(error, UnavailableError):
             failed.unavailable += 1
         else:
@@ -83,12 +94,18 @@ class RecordDelivery:
             attempts=failed.counted,
             unavailable=failed.unavailable,
             waited=timedelta(seconds=now_s - failed.first_failure_s),
+            expires_in=None if self.deadline is None else self.deadline - now,
         )
         return decide(error, failures, self.policy, random.random())  # noqa: S311 - jitter
 
-    async def _give_up(self, error: Exception, disposition: GiveUp) -> bool:
-        failure = Failure(error=error, disposition=disposition, attempts=self._attempts, at=datetime.now(UTC))
-        return await self._send(self.handler.give_up(self.record, failure, self))
+    def _leave(self, error: Exception, disposition: Postpone | GiveUp) -> Sequence[OutRecord]:
+        """Return what stands for the record once it is finished here."""
+        now, attempts = datetime.now(UTC), self._attempts or Attempts()
+        if isinstance(disposition, Postpone):
+            postponement = Postponement(disposition=disposition, attempts=attempts, at=now)
+            return self.handler.postpone(self.record, postponement, self)
+        failure = Failure(error=error, disposition=disposition, attempts=attempts, at=now)
+        return self.handler.give_up(self.record, failure, self)
 
     async def _send(self, results: Sequence[OutRecord]) -> bool:
         self.waits_for = "send"

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from processors.disposition import GiveUp
+from processors.disposition import GiveUp, Postpone
 from schemas.headers import TENANT
 from schemas.usage import UsageRecorded
 
@@ -72,7 +72,7 @@ class OutRecord:
 
 @dataclass(slots=True, kw_only=True)
 class Attempts:
-    """What one delivery of a record has been through; changes as it goes on.
+    """What a record has been through, in earlier deliveries too; changes as its delivery goes on.
 
     Attributes:
         counted: failed attempts that count.
@@ -98,6 +98,9 @@ class Delivery(Protocol):
     def paid(self) -> dict[str, UsageRecorded]:
         """Model calls of all attempts of this delivery, by call id: one asked again stands once."""
 
+    deadline: datetime | None
+    """When the task is of no use any more (aware); set by the stage as soon as it knows."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
@@ -116,6 +119,21 @@ class Failure:
     at: datetime
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Postponement:
+    """How long a record is to wait outside of its window.
+
+    Attributes:
+        disposition: the decision.
+        attempts: what the record has been through.
+        at: when it was decided (aware).
+    """
+
+    disposition: Postpone
+    attempts: Attempts
+    at: datetime
+
+
 class RecordHandler(Protocol):
     """What a stage consumer asks of a stage."""
 
@@ -126,6 +144,11 @@ class RecordHandler(Protocol):
             ProcessingError: decided on by `processors.disposition.decide`.
             AbandonedError: `delivery.lost` became true; the record is dropped here.
         """
+
+    def postpone(
+        self, record: InRecord, postponement: Postponement, delivery: Delivery
+    ) -> Sequence[OutRecord]:
+        """Return the record for a retry topic, and whatever else it has led to so far."""
 
     def give_up(self, record: InRecord, failure: Failure, delivery: Delivery) -> Sequence[OutRecord]:
         """Return the dead letter, and whatever else the end of the record leads to."""

@@ -16,9 +16,8 @@ import orjson
 import pytest
 import yaml
 
-from schemas.base import Stage
 from streams.cli import main
-from streams.settings import INDEX, RUNNABLE, Settings
+from streams.settings import RUNNABLE, Settings
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
@@ -90,7 +89,7 @@ def test_every_command_and_option_exists(name: str) -> None:
     assert {argument for argument in arguments if argument.startswith("--")} <= known
 
 
-def test_every_stage_and_the_index_have_a_worker_that_is_scraped() -> None:
+def test_everything_that_a_worker_can_run_has_one_that_is_scraped() -> None:
     workers = {
         service["environment"]["PRESSLINE_STAGES"]: name
         for name, service in OURS.items()
@@ -99,7 +98,7 @@ def test_every_stage_and_the_index_have_a_worker_that_is_scraped() -> None:
     prometheus = yaml.safe_load((ROOT / "deploy" / "prometheus" / "prometheus.yml").read_text("utf-8"))
     [scraped] = prometheus["scrape_configs"][0]["dns_sd_configs"]
 
-    assert workers.keys() == {*Stage, INDEX}
+    assert workers.keys() == set(RUNNABLE)
     assert set(scraped["names"]) == set(workers.values())
     assert scraped["port"] == Settings.model_fields["web_port"].default
 
@@ -107,7 +106,7 @@ def test_every_stage_and_the_index_have_a_worker_that_is_scraped() -> None:
 def test_a_worker_has_longer_to_stop_than_its_drain_takes() -> None:
     drain_s = Settings.model_fields["drain_s"].default
 
-    for name in (*Stage, INDEX):
+    for name in RUNNABLE:
         assert float(OURS[name]["stop_grace_period"].removesuffix("s")) > drain_s
 
 

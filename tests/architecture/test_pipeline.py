@@ -9,10 +9,19 @@ from schemas.events import ReviewDecided, TaskFinished, TaskSubmitted
 from schemas.usage import UsageRecorded
 from streams.pipeline import PIPELINE, StageSpec
 from streams.task_index import TAPPED
-from streams.topics import NOUNS, all_topics, dead_letter_topic, event_type, topic_name
+from streams.topics import (
+    NOUNS,
+    REDELIVERY,
+    RETRY_TIERS,
+    all_topics,
+    dead_letter_topic,
+    event_type,
+    topic_name,
+)
 
 WORK = re.compile(r"^pressline\.(task|review|usage)\.[a-z]+ed(\.(live|bulk))?\.v\d+$")
-DEAD = re.compile(r"^pressline\.(classify|generate|validate|publish)\.dead\.v\d+$")
+DEAD = re.compile(r"^pressline\.(classify|generate|validate|publish|redelivery)\.dead\.v\d+$")
+RETRY = re.compile(r"^pressline\.retry\.\d+[mh]\.v\d+$")
 TAKEN = {spec.takes for spec in PIPELINE.values()}
 MADE = {event for spec in PIPELINE.values() for event in spec.leads_to}
 FOR_OTHERS = {ReviewDecided, UsageRecorded}
@@ -45,12 +54,14 @@ def test_every_topic_has_a_producer_and_a_reader() -> None:
 
 
 def test_topic_names_follow_the_convention() -> None:
-    dead = {dead_letter_topic(stage) for stage in Stage}
+    dead = {dead_letter_topic(stage) for stage in (*Stage, REDELIVERY)}
+    waiting = {tier.topic for tier in RETRY_TIERS}
     names = {topic.name for topic in all_topics()}
 
-    assert dead <= names
+    assert dead | waiting <= names
+    assert all(RETRY.match(name) for name in waiting)
     assert all(DEAD.match(name) for name in dead)
-    assert all(WORK.match(name) for name in names - dead)
+    assert all(WORK.match(name) for name in names - dead - waiting)
 
 
 def test_no_two_topics_collide_in_kafkas_metrics() -> None:

@@ -96,6 +96,7 @@ class Record:
         ce_id: CloudEvents id, or empty.
         source: CloudEvents source, or empty.
         origin: where a dead letter came from, else None.
+        retry_of: the record that it stands for while that waits, and afterwards; else None.
         outcome: how a finished event says that the task ended, else None.
     """
 
@@ -104,6 +105,7 @@ class Record:
     ce_id: str
     source: str
     origin: Place | None = None
+    retry_of: Place | None = None
     outcome: str | None = None
 
 

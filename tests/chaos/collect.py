@@ -123,6 +123,7 @@ def _record(raw: ConsumerRecord) -> Record:
         ce_id=headers.get("ce_id", ""),
         source=headers.get("ce_source", ""),
         origin=_origin(headers),
+        retry_of=_retry_of(headers),
         outcome=orjson.loads(raw.value)["outcome"] if finished else None,
     )
 
@@ -132,6 +133,13 @@ def _origin(headers: dict[str, str]) -> Place | None:
         return None
     partition, offset = headers[failures.DLQ_PARTITION], headers[failures.DLQ_OFFSET]
     return Place(headers[failures.DLQ_TOPIC], int(partition), int(offset))
+
+
+def _retry_of(headers: dict[str, str]) -> Place | None:
+    if failures.RETRY_OF not in headers:
+        return None
+    topic, partition, offset = headers[failures.RETRY_OF].split("/")
+    return Place(topic, int(partition), int(offset))
 
 
 def _lines(log: Path) -> Iterator[dict[str, Any]]:

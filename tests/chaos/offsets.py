@@ -58,11 +58,13 @@ class _Claims:
 
 
 def _results(run: Artefacts) -> Results:
-    """Where results stand: events by the stage that made them and their id, dead letters by their origin."""
+    """Where results stand: events by the stage that made them and their id, the rest by where it was."""
     results: dict[tuple[str, str] | Place, list[Place]] = defaultdict(list)
     for record in run.records:
         key = record.origin or (record.source.rpartition(":")[2], record.ce_id)
         results[key].append(record.place)
+        if record.retry_of is not None:
+            results[record.retry_of].append(record.place)
     return results
 
 

@@ -242,3 +242,16 @@ def test_the_path_of_a_step_may_have_slashes() -> None:
 
 def test_a_seed_means_one_schedule() -> None:
     assert plan_kills(10, seed=7) == plan_kills(10, seed=7) != plan_kills(10, seed=8)
+
+
+@pytest.mark.parametrize("retry_of", [PIPELINE[0].place, PIPELINE[2].place])
+def test_a_commit_may_pass_the_very_record_that_waits_in_a_retry_topic(retry_of: Place) -> None:
+    waiting = replace(PIPELINE[0], place=Place("pressline.retry.1m.v1", 0, 0), retry_of=retry_of)
+    ends = {(record.place.topic, 0): 1 for record in (LETTER, waiting)} | {(SUBMITTED, 0): 2}
+    run = replace(
+        GOOD,
+        records=(PIPELINE[0], POISONED, LETTER, waiting),
+        samples=(Sample(commits={CLASSIFY: Commit(2, "")}, ends=ends),),
+    )
+
+    assert ("commits_pass_unfinished" in violated(run)) == (retry_of != PIPELINE[0].place)

@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from schemas.base import Stage
 from streams.engine.dead_letters import dead_letter
-from streams.engine.records import Delivery, Failure, InRecord, OutRecord
+from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
+from streams.engine.tiers import Tier, tier_record
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -23,10 +24,17 @@ class ControlledStage:
         out: topic of the results.
         dead: topic of the dead letters.
         behaviour: what a call does; it may wait or raise.
+        tiers: where its records wait that leave their window.
     """
 
     def __init__(
-        self, name: str, out: str, dead: str, behaviour: Callable[[InRecord], Awaitable[None]] = succeed
+        self,
+        name: str,
+        out: str,
+        dead: str,
+        behaviour: Callable[[InRecord], Awaitable[None]] = succeed,
+        *,
+        tiers: Sequence[Tier] = (),
     ) -> None:
         self.name = name
         self.behaviour = behaviour
@@ -37,6 +45,7 @@ class ControlledStage:
         self.at_once_max = 0
         self._out = out
         self._dead = dead
+        self._tiers = tiers
 
     async def handle(self, record: InRecord, _delivery: Delivery) -> Sequence[OutRecord]:
         place = (record.partition, record.offset)
@@ -51,6 +60,11 @@ class ControlledStage:
         self.done.append((record.value or b"").decode(errors="replace"))
         value = f"{self.name}:".encode() + (record.value or b"")
         return (OutRecord(topic=self._out, key=record.key, value=value),)
+
+    def postpone(
+        self, record: InRecord, postponement: Postponement, _delivery: Delivery
+    ) -> Sequence[OutRecord]:
+        return (tier_record(record, postponement, self._tiers),)
 
     def give_up(self, record: InRecord, failure: Failure, _delivery: Delivery) -> Sequence[OutRecord]:
         return (dead_letter(record, failure, stage=Stage.GENERATE, group="engine-test", topic=self._dead),)

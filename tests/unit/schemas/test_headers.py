@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.codec import InvalidMessageError
-from schemas.failures import REPLAY_COUNT
+from schemas.failures import REPLAY_COUNT, RETRY_HEADERS
 from schemas.headers import HEADER_BYTES_MAX, HEADERS_MAX, EventHeaders, parse, replay_count, text_headers
 
 TYPE = "pressline.task.submitted.v1"
@@ -81,6 +81,14 @@ def test_headers_are_bounded_in_number_and_size() -> None:
     for extra in ([("x", b"")] * HEADERS_MAX, [("x", b"a" * (HEADER_BYTES_MAX + 1))]):
         with pytest.raises(InvalidMessageError, match="headers"):
             parse([*some_headers(), *extra], TYPE)
+
+
+def test_what_a_wait_in_a_retry_topic_adds_makes_no_record_too_long() -> None:
+    full = [*some_headers(), *[("x", b"")] * (HEADERS_MAX - len(some_headers()))]
+
+    waited = parse([*full, *((name, b"1") for name in RETRY_HEADERS)], TYPE)
+
+    assert waited == parse(full, TYPE)
 
 
 def test_of_a_repeated_name_the_last_wins_and_no_bytes_break_it() -> None:

@@ -130,6 +130,13 @@ def test_each_filter_stops_the_others(wanted: Wanted) -> None:
     assert not wanted.includes(a_letter())
 
 
+def test_what_the_redelivery_gave_up_on_is_found_under_its_name() -> None:
+    letter = parse(Position("pressline.redelivery.dead.v1", 0, 0), None, b"x", (), AT)
+
+    assert letter.stage == "redelivery"
+    assert Wanted(stage="redelivery").includes(letter)
+
+
 def test_letters_that_differ_in_values_only_are_one_group() -> None:
     groups = Groups()
     late = AT + timedelta(hours=1)

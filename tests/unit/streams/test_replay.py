@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Stage
+from schemas.failures import RETRY_HEADERS
 from streams.dead_letters import DeadLetter, Position, parse
 from streams.replay import REPLAYS_MAX, plan_replay, refusal, replay_record
 
@@ -66,6 +67,14 @@ def test_the_headers_of_an_earlier_replay_are_replaced() -> None:
 
     assert [value for name, value in headers if name == "replay-count"] == [b"2"]
     assert [value for name, value in headers if name == "replay-id"] == [b"run-1"]
+
+
+def test_a_replay_starts_anew_after_waits_in_retry_topics() -> None:
+    letter = a_letter(headers=[(name, b"1") for name in sorted(RETRY_HEADERS)])
+
+    headers = dict(replay_record(letter, Position(ORIGIN, 3, 42), "run-1").headers)
+
+    assert headers.keys() & RETRY_HEADERS == set()
 
 
 def test_a_record_that_came_back_too_often_stays_unless_forced() -> None:

@@ -10,7 +10,15 @@ from schemas.base import Stage
 from streams import run_file
 from streams.engine.intake import Ordering
 from streams.run_file import RunFile
-from streams.settings import INDEX, RUNNABLE, Settings, SettingsError, child_environment, provider_keys
+from streams.settings import (
+    INDEX,
+    REDELIVER,
+    RUNNABLE,
+    Settings,
+    SettingsError,
+    child_environment,
+    provider_keys,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -25,7 +33,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_anything_set_a_worker_runs_every_stage() -> None:
     settings = Settings.load()
 
-    assert settings.stages == RUNNABLE == (*Stage, INDEX)
+    assert settings.stages == RUNNABLE == (*Stage, INDEX, REDELIVER)
     assert (settings.brokers, settings.ordering) == (None, Ordering.UNORDERED)
 
 

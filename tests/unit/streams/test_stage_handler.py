@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from builders import NOW, a_classified, a_finished, a_generated, a_plan, a_spend, a_task, a_usage_recorded
 from fakes.stage_ports import a_recipe, some_ports
-from processors.disposition import GiveUp
+from processors.disposition import GiveUp, Postpone
 from processors.errors import InvalidInputsError, InvalidRecordError, ScopeClosedError
 from schemas.base import Outcome, Stage
 from schemas.codec import decode
@@ -17,7 +18,7 @@ from schemas.events import TaskFinished, TaskGenerated
 from schemas.failures import FailureReason
 from schemas.headers import text_headers
 from schemas.usage import UsageRecorded
-from streams.engine.records import Attempts, Failure, InRecord, OutRecord
+from streams.engine.records import Attempts, Failure, InRecord, OutRecord, Postponement
 from streams.envelope import Lineage, event_record
 from streams.pipeline import PIPELINE
 from streams.stage_handler import FLOOD_RULES, StageHandler
@@ -36,6 +37,7 @@ FAILURE = Failure(
 class FakeDelivery:
     lost: bool = False
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
+    deadline: datetime | None = None
 
 
 def a_handler(run: Callable[[Any, Any], Awaitable[Any]]) -> StageHandler:
@@ -125,6 +127,37 @@ def test_giving_up_a_task_ends_it_and_tells_what_it_cost() -> None:
     assert (event.outcome, event.stage, event.replay) == (Outcome.DEAD_LETTERED, Stage.GENERATE, 2)
     assert event.reason == "invalid_inputs: no city"
     assert event.spend == a_spend().plus([paid])
+
+
+def test_a_postponed_record_goes_to_a_tier_and_tells_what_it_paid_without_counting_it() -> None:
+    paid, replayed = a_usage_recorded(), a_usage_recorded(call_id="replayed", replayed=True)
+    handler, record = a_handler(generate), a_record()
+    delivery = FakeDelivery(paid={call.call_id: call for call in (paid, replayed)})
+    postponement = Postponement(
+        disposition=Postpone(700.0, FailureReason.PROVIDER_RATE_LIMITED), attempts=Attempts(counted=1), at=NOW
+    )
+
+    waiting, usage = handler.postpone(record, postponement, delivery)
+
+    metrics = handler.telemetry.exposition().decode()
+    assert topics([waiting, usage]) == ["retry.10m.v1", "usage.recorded.v1"]
+    assert (waiting.key, waiting.value) == (record.key, record.value)
+    assert decode(usage.value, UsageRecorded) == paid
+    assert 'postponed_total{reason="provider_rate_limited",stage="generate"} 1.0' in metrics
+    assert "pressline_model_calls_total{" not in metrics
+
+
+async def test_the_engine_is_told_the_deadline_before_the_stage_can_fail() -> None:
+    async def fail(_event: Any, _ports: Any) -> TaskGenerated:
+        raise InvalidInputsError("no city")
+
+    delivery, deadline = FakeDelivery(), NOW + timedelta(hours=1)
+    made = event_record(a_classified(task=a_task(deadline=deadline)), Lineage(source="urn:test"))
+
+    with pytest.raises(InvalidInputsError):
+        await a_handler(fail).handle(a_record(value=made.value), delivery)
+
+    assert delivery.deadline == deadline
 
 
 def test_the_dead_letter_is_the_record_as_it_was() -> None:

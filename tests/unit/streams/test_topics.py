@@ -8,6 +8,7 @@ from schemas.events import TaskFinished, TaskSubmitted
 from streams.pipeline import PIPELINE
 from streams.topics import (
     DEAD_BYTES_MAX,
+    RETRY_TIERS,
     WORK_BYTES_MAX,
     all_topics,
     dead_letter_topic,
@@ -15,7 +16,7 @@ from streams.topics import (
     topic_name,
 )
 
-NAME = re.compile(r"pressline(\.[a-z]+)+\.v1")
+NAME = re.compile(r"pressline(\.[a-z0-9]+)+\.v1")
 
 
 def test_names_are_unique_and_of_one_form() -> None:
@@ -42,5 +43,16 @@ def test_every_stage_takes_and_leads_to_topics_that_exist() -> None:
         assert {topic_name(event, lane) for event in spec.leads_to for lane in Lane} <= names
 
 
-def test_a_dead_letter_always_fits_when_its_record_did() -> None:
+def test_a_dead_letter_or_a_record_that_waits_always_fits_when_its_record_did() -> None:
+    larger = {topic.record_bytes_max for topic in all_topics() if topic.carries is None}
+
     assert EVENT_BYTES_MAX < WORK_BYTES_MAX < DEAD_BYTES_MAX
+    assert larger == {DEAD_BYTES_MAX}
+
+
+def test_tiers_are_as_long_as_they_are_named_and_the_shortest_is_first() -> None:
+    units_s = {"m": 60, "h": 3600}
+    names = [tier.topic.split(".")[2] for tier in RETRY_TIERS]
+
+    lengths_s = [int(name[:-1]) * units_s[name[-1]] for name in names]
+    assert lengths_s == sorted(tier.length_s for tier in RETRY_TIERS) == [60, 600, 3600]

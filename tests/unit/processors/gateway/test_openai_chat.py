@@ -174,7 +174,7 @@ def test_only_a_gateway_that_gave_up_may_have_been_billed(status: int, *, billed
         ({"retry_after": "Thu, 01 Jan 2026 11:00:00 GMT"}, 0.0),
         ({"retry_after": "Thu, 01 Jan 2026 12:00:30 -0000"}, 30.0),
         ({"retry_after": "-5"}, 0.0),
-        ({"retry_after": "inf"}, 3_600.0),
+        ({"retry_after": "inf"}, 604_800.0),
         ({"retry_after": "nan"}, None),
         ({"retry_after": "tomorrow"}, None),
     ],

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -16,15 +17,17 @@ from processors.errors import (
     ProviderUnavailableError,
     StoreUnavailableError,
 )
+from schemas import failures as names
 from schemas.failures import FailureReason
 from streams.engine.delivery import RecordDelivery
 from streams.engine.partitions import HeldPartition
-from streams.engine.records import Delivery, Failure, InRecord, OutRecord
+from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
 from streams.engine.slots import Slot, Slots
 from streams.engine.window import Window
 
 RECORD = InRecord(topic="t", partition=0, offset=7, key=b"k", value=b"v", headers=())
 RESULT = OutRecord(topic="next", key=b"k", value=b"done")
+WAITING = OutRecord(topic="tier", key=b"k", value=b"v")
 LETTER = OutRecord(topic="dead", key=b"k", value=b"v")
 POLICY = RetryPolicy(attempts_max=3, backoff_s=0.0, backoff_s_max=0.0)
 
@@ -36,12 +39,21 @@ class ScriptedHandler:
     errors: list[Exception] = field(default_factory=list)
     attempts: int = 0
     failures: list[Failure] = field(default_factory=list)
+    postponements: list[Postponement] = field(default_factory=list)
+    deadline: datetime | None = None
 
-    async def handle(self, _record: InRecord, _delivery: Delivery) -> Sequence[OutRecord]:
+    async def handle(self, _record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
         self.attempts += 1
+        delivery.deadline = self.deadline
         if self.errors:
             raise self.errors.pop(0)
         return (RESULT,)
+
+    def postpone(
+        self, _record: InRecord, postponement: Postponement, _delivery: Delivery
+    ) -> Sequence[OutRecord]:
+        self.postponements.append(postponement)
+        return (WAITING,)
 
     def give_up(self, _record: InRecord, failure: Failure, _delivery: Delivery) -> Sequence[OutRecord]:
         self.failures.append(failure)
@@ -49,10 +61,13 @@ class ScriptedHandler:
 
 
 def a_delivery(
-    handler: ScriptedHandler, producer: FakeRecordProducer, policy: RetryPolicy = POLICY
+    handler: ScriptedHandler,
+    producer: FakeRecordProducer,
+    policy: RetryPolicy = POLICY,
+    record: InRecord = RECORD,
 ) -> RecordDelivery:
     return RecordDelivery(
-        record=RECORD,
+        record=record,
         held=HeldPartition(window=Window(0), committed=None),
         handler=handler,
         producer=producer,
@@ -139,7 +154,7 @@ async def test_nothing_is_sent_for_a_lost_partition() -> None:
 
 
 async def test_a_retry_holds_no_slot_and_ends_when_the_partition_closes() -> None:
-    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=60.0)])
+    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=29.0)])
     delivery = a_delivery(handler, FakeRecordProducer())
     running = asyncio.create_task(delivery.run())
     while delivery.waits_for != "retry":  # noqa: ASYNC110 - no event tells of it
@@ -158,3 +173,65 @@ async def test_a_broker_that_is_away_leaves_the_record_unfinished_at_a_stop() ->
     delivery.held.closing.set()
 
     assert (await delivery.run(), producer.sent) == (False, [])
+
+
+async def test_a_long_wait_finishes_the_record_once_its_tier_has_it() -> None:
+    producer = FakeRecordProducer(KafkaConnectionError("away"))
+    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=31.0)])
+
+    finished = await a_delivery(handler, producer).run()
+
+    [postponement] = handler.postponements
+    assert (finished, handler.attempts, producer.sent) == (True, 1, [WAITING])
+    assert postponement.disposition.delay_s == 31.0
+    assert postponement.attempts.counted == 1
+
+
+async def test_a_tier_that_cannot_be_reached_leaves_the_record_unfinished() -> None:
+    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=31.0)])
+    delivery = a_delivery(handler, FakeRecordProducer(KafkaConnectionError("away")))
+    delivery.held.closing.set()
+
+    assert await delivery.run() is False
+
+
+def returned(attempts: int, unavailable: int, waited: timedelta) -> InRecord:
+    first_ms = int((datetime.now(UTC) - waited).timestamp() * 1000)
+    headers = {
+        names.RETRY_ATTEMPTS: attempts,
+        names.RETRY_UNAVAILABLE: unavailable,
+        names.RETRY_FIRST_FAILURE: first_ms,
+    }
+    return replace(RECORD, headers=tuple((name, str(value).encode()) for name, value in headers.items()))
+
+
+async def test_attempts_of_earlier_deliveries_count() -> None:
+    handler = ScriptedHandler([ProviderUnavailableError("busy")] * 9)
+    record = returned(2, 5, timedelta(hours=2))
+
+    await a_delivery(handler, FakeRecordProducer(), record=record).run()
+
+    [failure] = handler.failures
+    assert (handler.attempts, failure.attempts.counted, failure.attempts.unavailable) == (1, 3, 5)
+    assert failure.at - (failure.attempts.first_failure or failure.at) >= timedelta(hours=2)
+
+
+@pytest.mark.parametrize(("minutes", "tries"), [(59, 21), (61, 1)])
+async def test_the_time_that_our_own_parts_were_away_counts_over_deliveries(minutes: int, tries: int) -> None:
+    handler = ScriptedHandler([StoreUnavailableError("away")] * 20)
+    record = returned(0, 9, timedelta(minutes=minutes))
+
+    await a_delivery(handler, FakeRecordProducer(), record=record).run()
+
+    assert handler.attempts == tries
+
+
+async def test_a_task_waits_until_its_deadline_and_no_longer() -> None:
+    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=7200.0)])
+    handler.deadline = datetime.now(UTC) + timedelta(seconds=600)
+
+    await a_delivery(handler, FakeRecordProducer()).run()
+
+    [postponement] = handler.postponements
+    due = postponement.at + timedelta(seconds=postponement.disposition.delay_s)
+    assert timedelta() < due - handler.deadline < timedelta(seconds=10)
