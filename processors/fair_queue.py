@@ -2,7 +2,8 @@
 
 One rule on both levels, max-min fairness: the next item is that of the lane with the least in work for its
 weight, and in it that of the tenant with the least in work. So a lane of weight 9 beside one of weight 1 has
-nine tenths of the work while both wait, all of it while the other is idle, and nobody waits for ever.
+nine tenths of the work while both wait, all of it while the other is idle, and nobody waits for ever. Where
+nothing stays in work for long, lanes that are even take turns by the same weights.
 Source: Demers, Keshav, Shenker: Analysis and Simulation of a Fair Queueing Algorithm, SIGCOMM 1989.
 """
 
@@ -29,6 +30,8 @@ class _Lane(Generic[T]):
     weight: int
     waiting: int = 0
     in_work: int = 0
+    turns: float = 0.0
+    """Turns that it had for its weight; while it was idle, no fewer than the others had."""
     tenants: dict[str, _Tenant[T]] = field(default_factory=dict)
     ready: dict[str, _Tenant[T]] = field(default_factory=dict)
     """Tenants that have something waiting; whoever was served last stands last."""
@@ -65,6 +68,8 @@ class FairQueue(Generic[T]):
     def put(self, lane: str, tenant: str, item: T) -> None:
         """Let `item` wait behind the others of its tenant."""
         queue = self._lanes[lane]
+        if not queue.waiting:
+            queue.turns = max(queue.turns, self._fewest_turns())
         queue.waiting += 1
         entry = queue.tenants.setdefault(tenant, _Tenant())
         entry.waiting.append(item)
@@ -74,7 +79,7 @@ class FairQueue(Generic[T]):
         """Return the item whose turn it is, in work from now on until `done`; None when none may go."""
         lanes = [pair for pair in self._lanes.items() if pair[1].waiting]
         if len(lanes) > 1:
-            lanes.sort(key=lambda pair: pair[1].in_work / pair[1].weight)
+            lanes.sort(key=lambda pair: (pair[1].in_work / pair[1].weight, pair[1].turns))
         for name, lane in lanes:
             tenant = self._next_tenant(name, lane)
             if tenant is not None:
@@ -103,6 +108,9 @@ class FairQueue(Generic[T]):
                     swept += gone
         return swept
 
+    def _fewest_turns(self) -> float:
+        return min((lane.turns for lane in self._lanes.values() if lane.waiting), default=0.0)
+
     def _next_tenant(self, lane_name: str, lane: _Lane[T]) -> str | None:
         best: str | None = None
         least = self._tenant_max
@@ -119,6 +127,7 @@ def _start(lane: _Lane[T], name: str) -> T:
         lane.ready[name] = tenant
     tenant.in_work += 1
     lane.in_work += 1
+    lane.turns += 1 / lane.weight
     lane.waiting -= 1
     return item
 

@@ -29,6 +29,30 @@ def test_lanes_share_the_work_by_weight_while_both_wait() -> None:
     assert served(queue, 100) == {"live_acme": 90, "bulk_acme": 10}
 
 
+def test_lanes_take_turns_by_weight_where_nothing_stays_in_work() -> None:
+    queue = filled(FairQueue(WEIGHTS), live_acme=500, bulk_acme=500)
+    turns = []
+    for _ in range(100):
+        turns.append(queue.next())
+        queue.done(str(turns[-1]).split("_", maxsplit=1)[0], "acme")
+
+    assert Counter(turns) == {"live_acme": 90, "bulk_acme": 10}
+
+
+def test_a_lane_that_was_idle_has_saved_no_turns_up() -> None:
+    queue = filled(FairQueue(WEIGHTS), live_acme=900)
+    for _ in range(900):
+        queue.next()
+        queue.done("live", "acme")
+    filled(queue, live_acme=100, bulk_acme=100)
+    turns = []
+    for _ in range(20):
+        turns.append(queue.next())
+        queue.done(str(turns[-1]).split("_", maxsplit=1)[0], "acme")
+
+    assert turns.count("bulk_acme") <= 3
+
+
 def test_a_lane_alone_has_everything() -> None:
     assert served(filled(FairQueue(WEIGHTS), bulk_acme=50), 50) == {"bulk_acme": 50}
 
