@@ -104,8 +104,10 @@ class Lender:
     def _use(self, answer: Terms, wish: Wish, asked_at_s: float) -> None:
         if not wish.offered:
             self._missing = min(self._missing, answer.missing)
-        self._borrowed = answer.borrowed
-        self._end_later(asked_at_s + answer.lasts_s)
+        ends_at_s = asked_at_s + answer.lasts_s
+        # An answer can be so late that its loan has ended.
+        self._borrowed = answer.borrowed if ends_at_s > _now_s() else 0.0
+        self._end_later(ends_at_s)
         self._apply()
 
     def _apply(self) -> None:
