@@ -1,12 +1,13 @@
 """A leaky bucket that keeps a strict sliding window, also while its share of the limit changes.
 
 A plain bucket of 600 a minute lets 600 through at once and 600 more within the next minute: a window of 60
-seconds can see 1,200. This bucket is shallow (BURST_S worth, at least one unit) and leaks a little slower
-than the limit, so that
+seconds can see 1,200. This bucket is shallow (one unit, and BURST_S worth, so that a taker who wakes up late
+loses nothing) and leaks a little slower than the limit, so that
 
     rate * 60 s + depth + largest amount taken at once <= limit.
 
-The largest amount is in the sum because it was saved up before the window in which it counts. A share that
+The largest amount is in the sum because it was saved up before the window in which it counts. Whole units may
+come to less than one above the limit in that sum: there is no part of a unit to take. A share that
 changes starts with a full bucket on top of what has not leaked yet: in a window with a change in it, what
 was admitted is at most what leaked.
 """
@@ -118,8 +119,10 @@ class Bucket:
 
     def _rate_per_s(self) -> float:
         leased = self._leased()
-        strict = leased - self._largest - BURST_S * HEADROOM * leased / WINDOW_S
+        if self._whole:
+            return HEADROOM * leased / WINDOW_S
+        strict = leased - self._largest - self._depth()
         return max(min(HEADROOM * leased, strict), RATE_SHARE_MIN * leased) / WINDOW_S
 
     def _depth(self) -> float:
-        return max(1.0, BURST_S * HEADROOM * self._leased() / WINDOW_S)
+        return 1.0 + BURST_S * HEADROOM * self._leased() / WINDOW_S
