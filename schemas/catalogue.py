@@ -23,12 +23,18 @@ class LimitRules(Message):
     """Limits of one account at one provider, over all workers. None: no such limit."""
 
     requests_per_minute: int | None = Field(None, ge=1, le=10_000_000)
-    tokens_per_minute: int | None = Field(None, ge=1, le=10_000_000_000)
+    tokens_per_minute: int | None = Field(
+        None, ge=1, le=10_000_000_000, description="Input and output together, as OpenAI counts."
+    )
+    input_tokens_per_minute: int | None = Field(
+        None, ge=1, le=10_000_000_000, description="Where input has a limit of its own, as at Anthropic."
+    )
+    output_tokens_per_minute: int | None = Field(None, ge=1, le=10_000_000_000, description="The same.")
     tokens_counted: Literal["requested", "used"] = Field(
         "requested",
         description="What the provider counts: the most output that a request allows, or what was used.",
     )
-    concurrency: int = Field(1_000, ge=1, le=10_000, description="Calls in flight at once in one worker.")
+    concurrency: int = Field(1_000, ge=1, le=10_000, description="Calls in flight at once, over all workers.")
 
 
 class ProviderRules(Message):

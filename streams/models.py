@@ -8,6 +8,8 @@ from processors.gateway import catalogue as catalogues
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
 from processors.gateway.gateway import Gateway
 from processors.gateway.journal import CallJournal
+from processors.gateway.lender import Lender
+from processors.gateway.lending import LeaseTable
 from processors.gateway.limits import ProviderLimits, limits_for
 from processors.gateway.prices import compile_prices
 from processors.gateway.transport import HttpTransport, open_transports
@@ -23,22 +25,20 @@ class Models:
         catalogue: which models there are and who answers.
         gateway: the Messaging Gateway.
         limits: by provider.
+        lenders: by provider; they set the share of its limits.
         transports: by provider.
     """
 
     catalogue: Catalogue
     gateway: Gateway
     limits: Mapping[str, ProviderLimits]
+    lenders: Mapping[str, Lender]
     transports: Mapping[str, HttpTransport]
 
     def set_share(self, share: float) -> None:
         """Lease that share (0 to 1) of every provider's limits."""
-        for limits in self.limits.values():
-            limits.set_share(share)
-
-    def waiting(self) -> int:
-        """Return how many calls wait for a limit."""
-        return sum(limits.waiting() for limits in self.limits.values())
+        for lender in self.lenders.values():
+            lender.set_share(share)
 
     async def close(self) -> None:
         """Close the clients."""
@@ -63,7 +63,7 @@ def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(name for name in names if name not in present)
 
 
-def open_models(settings: Settings, journal: CallJournal, clock: Clock) -> Models:
+def open_models(settings: Settings, journal: CallJournal, table: LeaseTable, clock: Clock) -> Models:
     """Return the worker's models.
 
     Raises:
@@ -81,7 +81,8 @@ def open_models(settings: Settings, journal: CallJournal, clock: Clock) -> Model
         transports=transports,
         clock=clock,
     )
-    return Models(catalogue=catalogue, gateway=gateway, limits=limits, transports=transports)
+    lenders = {name: Lender(name, each, table) for name, each in limits.items()}
+    return Models(catalogue=catalogue, gateway=gateway, limits=limits, lenders=lenders, transports=transports)
 
 
 def _keys(catalogue: Catalogue) -> dict[str, str]:

@@ -1,14 +1,15 @@
 """Metrics: every name, its kind, unit and meaning, and what to do about it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from processors.gateway.limits import ProviderLimits
 from schemas.base import Outcome, Stage
 from schemas.failures import FailureReason
 from schemas.usage import UsageRecorded
@@ -32,6 +33,8 @@ MetricName = Literal[
     "pressline_last_poll_age_seconds",  # gauge: seconds since the last poll; up: stalled
     "pressline_commit_failing",  # gauge: 1 while commits fail -> broker or group trouble
     "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
+    "pressline_limit_share",  # gauge: share of a provider's limits in use here, lent and borrowed reckoned in
+    "pressline_limit_per_minute",  # gauge: limit over all workers; below the catalogue's -> correct it there
 ]
 
 
@@ -101,12 +104,9 @@ class Telemetry:
         """Report what `health` says of each stage consumer at every scrape."""
         self.registry.register(_ConsumerCollector(health))
 
-    def watch_limit(self, waiting: Callable[[], int]) -> None:
-        """Report how many calls wait for a provider's limit."""
-        gauge = Gauge(
-            "pressline_limit_waiting_calls", "Calls waiting for a provider's limit.", registry=self.registry
-        )
-        gauge.set_function(waiting)
+    def watch_limits(self, limits: Mapping[str, ProviderLimits]) -> None:
+        """Report at every scrape how each provider's limits stand."""
+        self.registry.register(_LimitCollector(limits))
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -132,6 +132,23 @@ class _ConsumerCollector(Collector):
             for waits_for in ("turn", "slot", "stage", "retry", "send"):
                 in_flight.add_metric([stage, waits_for], health.waiting.get(waits_for, 0))
         yield from (assigned, in_flight, oldest, poll, failing)
+
+
+class _LimitCollector(Collector):
+    def __init__(self, limits: Mapping[str, ProviderLimits]) -> None:
+        self._limits = limits
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauges from how the limits stand now."""
+        waiting = _family("pressline_limit_waiting_calls", "Calls waiting for a limit.", ("provider",))
+        share = _family("pressline_limit_share", "Share of the limits in use here.", ("provider",))
+        per_minute = _family("pressline_limit_per_minute", "Limit over all workers.", ("provider", "kind"))
+        for provider, limits in self._limits.items():
+            waiting.add_metric([provider], limits.waiting())
+            share.add_metric([provider], limits.share)
+            for kind, limit in limits.per_minute().items():
+                per_minute.add_metric([provider, kind], limit)
+        yield from (waiting, share, per_minute)
 
 
 def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Counter:

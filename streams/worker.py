@@ -23,6 +23,7 @@ from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
 from streams.engine.producer import RecordProducer
 from streams.health import Health, judge
+from streams.limit_lending import keep_lending
 from streams.models import open_models
 from streams.pipeline import PIPELINE
 from streams.preparation import prepare
@@ -35,6 +36,7 @@ from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
+from streams.store.limit_leases import PostgresLeaseTable
 from streams.store.pages import PostgresPageIndex
 from streams.store.publications import PostgresPublications
 from streams.store.recipes import PostgresRecipeStore
@@ -89,7 +91,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         # Not a task of the service: those begin when the last stage has joined, long after the first works.
         self.add_future(self._lease.run())
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
-        self._models = open_models(settings, journal, SystemClock())
+        table = PostgresLeaseTable(self._lease_database, self.worker_id)
+        self._models = open_models(settings, journal, table, SystemClock())
+        self.add_future(keep_lending(self._models.lenders.values()))
         self._abilities = await self._broker_abilities(brokers)
         self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
         await self._producer.start()
@@ -98,7 +102,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             if stage in settings.stages:
                 self._consumers[stage] = self._consumer(stage, ports)
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
-        self._telemetry.watch_limit(self._models.waiting)
+        self._telemetry.watch_limits(self._models.limits)
         self._others = [
             *(self._index_services(brokers) if INDEX in settings.stages else ()),
             *([self._redelivery(brokers)] if REDELIVER in settings.stages else ()),

@@ -36,6 +36,7 @@ from processors.gateway.journal import CallIntent, CallJournal, CallKey, Journal
 from processors.gateway.journal_writer import JournalWriter
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
+from processors.gateway.rate_headers import stated_limits
 from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
 from processors.ports import Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
@@ -119,7 +120,7 @@ class Gateway:
             if isinstance(opened, JournaledAnswer):
                 return _replay(request, opened)
             bought = await self._buy(plan, opened.attempt)
-            limits.settle(plan.demand, reserved, bought.usage.input, bought.usage.output)
+            limits.settle(plan.demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
         return _answer(request, bought, replayed=False)
 
@@ -169,6 +170,7 @@ class Gateway:
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
         answer = await self._transports[plan.provider.name].send(wire)
         now = self._clock.now()
+        self._limits[plan.provider.name].learn(stated_limits(answer.headers, now))
         return openai_chat.parse_answer(plan.provider.name, answer, plan.request.output_tokens_max, now)
 
     def _priced(self, plan: _Plan, attempt: int, parsed: ParsedAnswer, latency_s: float) -> JournaledAnswer:

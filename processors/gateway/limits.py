@@ -1,24 +1,39 @@
 """A provider's limits, kept by one worker for its share of them.
 
-All workers together stay within the provider's limits in any window of 60 seconds, without talking to each
-other: each has the share of the partitions that it owns. One call waits behind the other (FIFO), so that many
-thousand waiters cost no more than one.
+All workers together stay within the provider's limits in any window of 60 seconds: each has the share of the
+partitions that it owns, and what others lend it of theirs (`lending.py`). One call waits behind the other
+(FIFO), so that many thousand waiters cost no more than one.
+
+A worker that leaves takes its last call with it: in the minute after it, one call for each worker that left
+may be too many. Where the limit is 50 requests a minute for each worker or more, the headroom covers it.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import logging
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from processors.errors import AbandonedError, LimitWaitError
 from processors.gateway.bucket import Bucket
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.places import Places
+from processors.gateway.rate_headers import LimitKind, StatedLimit
 from schemas.catalogue import LimitRules
+from schemas.usage import Usage
 
 LIMIT_WAIT_S_MAX = 300.0
 PAUSE_S_MAX = 300.0
 MEAN_WEIGHT = 0.05
 """Weight of the newest answer in the running mean of output tokens: about the last 40 answers count."""
+
+LOWERED_PART_MIN = 0.01
+"""However little a provider states, a hundredth of the catalogue's limit stays: a header may be wrong."""
+
+REFILL_PART = 0.05
+"""Part of the time to a full limit that is waited for when nothing remains: so much of it has come back."""
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +53,14 @@ class Demand:
     abandoned: Callable[[], bool] = bool  # bool() is False: never
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """Tokens that a call has taken of the limits before it is known what it uses."""
+
+    input_tokens: int
+    output_tokens: int
+
+
 class ProviderLimits:
     """Requests and tokens per minute, and calls in flight, of one provider in one worker.
 
@@ -50,15 +73,19 @@ class ProviderLimits:
     """
 
     def __init__(self, provider: str, rules: LimitRules, wait_s_max: float = LIMIT_WAIT_S_MAX) -> None:
+        self.share = 0.0
         self._provider = provider
         self._rules = rules
         self._wait_s_max = wait_s_max
-        self._requests = Bucket(rules.requests_per_minute, whole=True)
-        self._tokens = Bucket(rules.tokens_per_minute, whole=False)
-        self._concurrency = asyncio.Semaphore(rules.concurrency)
+        self._catalogued = _by_kind(rules)
+        self._buckets = {
+            kind: Bucket(limit, whole=kind is LimitKind.REQUESTS) for kind, limit in self._catalogued.items()
+        }
+        self._places = Places(rules.concurrency)
         self._turn = asyncio.Lock()
         self._shared = asyncio.Event()
         self._paused_until_s = 0.0
+        self._used_at_s = 0.0
         self._output_means: dict[str, float] = {}
         self._waiting = 0
 
@@ -66,11 +93,22 @@ class ProviderLimits:
         """Return how many calls wait for their turn."""
         return self._waiting
 
+    def unused_s(self) -> float:
+        """Return for how many seconds no call has waited or been in flight."""
+        busy = self._waiting > 0 or self._places.taken > 0
+        return 0.0 if busy else asyncio.get_running_loop().time() - self._used_at_s
+
+    def per_minute(self) -> Mapping[LimitKind, int]:
+        """Return the limits that count now over all workers: the catalogue's, or lower ones learned since."""
+        return {kind: bucket.limit for kind, bucket in self._buckets.items() if bucket.limit is not None}
+
     def set_share(self, share: float) -> None:
-        """Lease `share` (0 to 1) of the limits: owned partitions by all. A new lease starts empty."""
+        """Lease `share` (0 to 1) of the limits. A new lease starts empty: nothing is saved up."""
+        self.share = share
         if share > 0:
-            self._requests.set_share(share)
-            self._tokens.set_share(share)
+            for bucket in self._buckets.values():
+                bucket.set_share(share)
+            self._places.set_share(share)
             self._shared.set()
         else:
             self._shared.clear()
@@ -80,8 +118,17 @@ class ProviderLimits:
         until_s = asyncio.get_running_loop().time() + min(seconds, PAUSE_S_MAX)
         self._paused_until_s = max(self._paused_until_s, until_s)
 
+    def learn(self, stated: Iterable[StatedLimit]) -> None:
+        """Obey what the provider says: the lowest limit that it ever stated counts until this worker ends."""
+        for each in stated:
+            if each.limit is not None:
+                self._lower(each.kind, each.limit)
+            if each.remaining == 0 and each.reset_s is not None:
+                # Limits fill up continuously, and the reset is when they are full.
+                self.pause(REFILL_PART * each.reset_s)
+
     @asynccontextmanager
-    async def admitted(self, demand: Demand) -> AsyncIterator[int]:
+    async def admitted(self, demand: Demand) -> AsyncIterator[Reservation]:
         """Hold a place for one call, from its turn to its end.
 
         Yields:
@@ -90,31 +137,51 @@ class ProviderLimits:
         Raises:
             LimitWaitError: no turn within `wait_s_max` seconds.
         """
-        tokens = self._reservation(demand)
-        await self._admit(tokens, demand.abandoned)
+        reserved = self._reservation(demand)
+        await self._admit(reserved, demand.abandoned)
         try:
-            yield tokens
+            yield reserved
         finally:
-            self._concurrency.release()
+            self._give_back()
 
-    def settle(self, demand: Demand, reserved: int, input_tokens: int, output_tokens: int) -> None:
-        """Book what the call took in place of what was reserved, where the provider counts what is used."""
-        mean = self._output_means.get(demand.model, float(output_tokens))
-        self._output_means[demand.model] = mean + MEAN_WEIGHT * (output_tokens - mean)
+    def settle(self, demand: Demand, reserved: Reservation, usage: Usage) -> None:
+        """Book what the call took in place of what was reserved, where the provider counts what is used.
+
+        Where input has a limit of its own, what came out of the provider's cache does not count.
+        Source: https://docs.anthropic.com/en/api/rate-limits
+        """
+        mean = self._output_means.get(demand.model, float(usage.output))
+        self._output_means[demand.model] = mean + MEAN_WEIGHT * (usage.output - mean)
+        if self._rules.tokens_counted != "used":
+            return
+        more_input, more_output = usage.input - reserved.input_tokens, usage.output - reserved.output_tokens
+        self._buckets[LimitKind.TOKENS].adjust(more_input + more_output)
+        self._buckets[LimitKind.INPUT_TOKENS].adjust(more_input - usage.input_cache_read)
+        self._buckets[LimitKind.OUTPUT_TOKENS].adjust(more_output)
+
+    def _lower(self, kind: LimitKind, stated: int) -> None:
+        catalogued, current = self._catalogued[kind], self._buckets[kind].limit
+        if catalogued is None or current is None:
+            return
+        limit = max(stated, round(LOWERED_PART_MIN * catalogued), 1)
+        if limit < current:
+            log.warning(
+                "%s states %d %s a minute, the catalogue has %d: %d count until this worker ends; correct it",
+                *(self._provider, stated, kind.replace("_", " "), catalogued, limit),
+            )
+            self._buckets[kind].lower(limit)
+
+    def _reservation(self, demand: Demand) -> Reservation:
+        output = demand.output_tokens_max
         if self._rules.tokens_counted == "used":
-            self._tokens.adjust(input_tokens + output_tokens - reserved)
+            output = min(round(self._output_means.get(demand.model, float(output))), output)
+        return Reservation(input_tokens=demand.input_tokens, output_tokens=output)
 
-    def _reservation(self, demand: Demand) -> int:
-        if self._rules.tokens_counted == "requested":
-            return demand.input_tokens + demand.output_tokens_max
-        expected = self._output_means.get(demand.model, float(demand.output_tokens_max))
-        return demand.input_tokens + min(round(expected), demand.output_tokens_max)
-
-    async def _admit(self, tokens: int, abandoned: Callable[[], bool]) -> None:
+    async def _admit(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._wait_s_max):
-                await self._take_turn(tokens, abandoned)
+            async with asyncio.timeout(self._wait_s_max), self._turn:
+                await self._take_turn(reserved, abandoned)
         except TimeoutError:
             raise LimitWaitError(
                 f"no turn at {self._provider} in {self._wait_s_max:g} s on this worker's share of its limits,"
@@ -122,24 +189,26 @@ class ProviderLimits:
             ) from None
         finally:
             self._waiting -= 1
+            self._used_at_s = asyncio.get_running_loop().time()
 
-    async def _take_turn(self, tokens: int, abandoned: Callable[[], bool]) -> None:
+    async def _take_turn(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
+        await self._shared.wait()
         # A place first: who holds paid tokens and then waits for a place would call in a later window.
-        await self._concurrency.acquire()
+        await self._places.take()
         try:
-            async with self._turn:
-                await self._take(tokens, abandoned)
+            await self._take(reserved, abandoned)
         except BaseException:
-            self._concurrency.release()
+            self._give_back()
             raise
 
-    async def _take(self, tokens: int, abandoned: Callable[[], bool]) -> None:
+    async def _take(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
         # Else a worker spends its share on records that others have by now.
         if abandoned():
             raise AbandonedError("the record was given to another worker while its call waited")
-        await self._shared.wait()
-        await self._tokens.take(tokens)
-        await self._requests.take(1)
+        await self._buckets[LimitKind.TOKENS].take(reserved.input_tokens + reserved.output_tokens)
+        await self._buckets[LimitKind.INPUT_TOKENS].take(reserved.input_tokens)
+        await self._buckets[LimitKind.OUTPUT_TOKENS].take(reserved.output_tokens)
+        await self._buckets[LimitKind.REQUESTS].take(1)
         await self._unpaused()
 
     async def _unpaused(self) -> None:
@@ -149,7 +218,20 @@ class ProviderLimits:
             await asyncio.sleep(max(left_s, 0.0))
             await self._shared.wait()
 
+    def _give_back(self) -> None:
+        self._places.give_back()
+        self._used_at_s = asyncio.get_running_loop().time()
+
 
 def limits_for(catalogue: Catalogue) -> dict[str, ProviderLimits]:
     """Return the limits of each provider that answers for a model."""
     return {rules.name: ProviderLimits(rules.name, rules.limits) for rules in catalogue.used_providers}
+
+
+def _by_kind(rules: LimitRules) -> Mapping[LimitKind, int | None]:
+    return {
+        LimitKind.REQUESTS: rules.requests_per_minute,
+        LimitKind.TOKENS: rules.tokens_per_minute,
+        LimitKind.INPUT_TOKENS: rules.input_tokens_per_minute,
+        LimitKind.OUTPUT_TOKENS: rules.output_tokens_per_minute,
+    }

@@ -55,7 +55,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     Args:
         settings: how to join.
-        on_share: told after each assignment which share of the topics' partitions is ours (0 to 1).
+        on_share: told after each assignment which share of the topics' partitions is ours (0 to 1), and
+            at each revocation that none is.
         on_broken: told when an assignment cannot be taken over; the worker must restart.
     """
 
@@ -148,6 +149,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Suspend every partition and commit at once; calls in flight run on."""
         del revoked  # the eager protocol takes all
+        self._on_share(0.0)  # before anybody gets a larger share than now
         await self._commit(self.partitions.revoke().items())
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:

@@ -6,9 +6,11 @@ from processors.errors import ClaimedElsewhereError
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from schemas.usage import Usage
 from streams.store.answers import AnswerWriter
+from streams.store.closing_notices import ClosingNotices
+from streams.store.closings import SWEEP_S, Closings
 from streams.store.database import Database, Row
 from streams.store.text import storable
-from streams.store.waiting import WAIT_S_MAX, Polls
+from streams.store.waiting import WAIT_S_MAX
 
 DEAD_WORKER: Final = "the worker's lease ended while the call was open"
 
@@ -23,6 +25,7 @@ class PostgresCallJournal(CallJournal):
         worker_id: this process; it holds a `WorkerLease`.
         answers: a connection that only answers are written through, so that they wait behind nothing.
         wait_s_max: seconds to wait for a live worker before giving up.
+        sweep_s: seconds after which a wait whose notice was lost looks again; see `Closings`.
     """
 
     def __init__(
@@ -32,15 +35,18 @@ class PostgresCallJournal(CallJournal):
         *,
         answers: Database | None = None,
         wait_s_max: float = WAIT_S_MAX,
+        sweep_s: float = SWEEP_S,
     ) -> None:
         self._database = database
         self._worker_id = worker_id
         self._wait_s_max = wait_s_max
         self._answers = AnswerWriter(answers or database)
+        self._closings = Closings(database, worker_id, sweep_s=sweep_s)
+        self._notices = ClosingNotices(database)
 
     async def find(self, key: CallKey) -> JournaledAnswer | None:
         """Return the answer of that call if there is one; see the port."""
-        async for _ in Polls(self._wait_s_max):
+        async for _ in self._closings.turns(key, self._wait_s_max):
             row = await self._database.fetch_row(SELECT_CURRENT, key.revision, key.step, self._worker_id)
             if row is None or (row["state"] == "open" and not row["live"]):
                 return None
@@ -51,7 +57,7 @@ class PostgresCallJournal(CallJournal):
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
         """Make the intent durable, unless the answer is there already; see the port."""
         key = intent.key
-        async for _ in Polls(self._wait_s_max):
+        async for _ in self._closings.turns(key, self._wait_s_max):
             opened = await self._open(intent)
             if opened is not None:
                 return opened
@@ -62,6 +68,7 @@ class PostgresCallJournal(CallJournal):
                 return _answer(row)
             if not row["live"]:
                 await self._database.fetch(BOOK_UNKNOWN, key.revision, key.step, row["attempt"], DEAD_WORKER)
+                self._notices.closed(key)
                 opened = await self._open(intent)
                 if opened is not None:
                     return opened
@@ -79,10 +86,12 @@ class PostgresCallJournal(CallJournal):
                 f"attempt {answer.attempt} of {key.step!r} of revision {key.revision} was answered, "
                 "expected it to be opened first"
             )
+        self._notices.closed(key)
 
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
         """Close the intent without an answer; an answer that is there stays. See the port."""
         await self._database.fetch(CLOSE_FAILED, key.revision, key.step, attempt, storable(error), billed)
+        self._notices.closed(key)
 
     async def _open(self, intent: CallIntent) -> Opened | None:
         """Return the attempt if this statement made it; None when one is open or answered already."""

@@ -8,7 +8,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from builders import a_usage, a_usage_recorded
 from fakes.consumer_health import a_health
+from processors.gateway.limits import ProviderLimits
+from processors.gateway.rate_headers import LimitKind, StatedLimit
 from schemas.base import Outcome, Stage
+from schemas.catalogue import LimitRules
 from schemas.failures import FailureReason
 from streams.telemetry import MetricName, Telemetry
 
@@ -29,7 +32,7 @@ def labels(**named: str) -> frozenset[tuple[str, str]]:
 def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry = Telemetry(CollectorRegistry())
     telemetry.watch_consumers(lambda: [("generate", a_health())])
-    telemetry.watch_limit(lambda: 3)
+    telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -76,3 +79,19 @@ def test_consumers_are_asked_at_every_scrape() -> None:
     assert before["pressline_in_flight_records", labels(stage="generate", waits_for="retry")] == 2
     assert before["pressline_commit_failing", labels(stage="generate")] == 1
     assert samples(telemetry)["pressline_partitions_assigned", labels(stage="generate")] == 5
+
+
+async def test_limits_are_reported_with_what_was_learned_about_them() -> None:
+    telemetry, limits = (
+        Telemetry(CollectorRegistry()),
+        ProviderLimits("p", LimitRules(requests_per_minute=600)),
+    )
+    telemetry.watch_limits({"p": limits})
+
+    limits.set_share(0.25)
+    limits.learn([StatedLimit(kind=LimitKind.REQUESTS, limit=60, remaining=None, reset_s=None)])
+
+    found = samples(telemetry)
+    assert found["pressline_limit_share", labels(provider="p")] == 0.25
+    assert found["pressline_limit_per_minute", labels(provider="p", kind="requests")] == 60
+    assert found["pressline_limit_waiting_calls", labels(provider="p")] == 0

@@ -30,7 +30,10 @@ from processors.gateway.journal import CallKey
 from processors.gateway.journal_writer import CLOSE_S_MAX
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
+from processors.gateway.rate_headers import LimitKind
+from processors.gateway.wire import WireAnswer
 from processors.ports import ModelAnswer, ModelRequest
+from schemas.catalogue import LimitRules
 from schemas.usage import Usage
 
 CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
@@ -321,3 +324,17 @@ async def test_an_error_says_nothing_of_the_prompt() -> None:
 
     assert "Paris" not in str(raised.value)
     assert "quotes" not in (rig.journal.attempts(KEY)[0].error or "")
+
+
+@pytest.mark.parametrize("status", [200, 429])
+async def test_what_an_answer_states_about_limits_is_learned(status: int) -> None:
+    headers = {"x-ratelimit-limit-requests": "60"}
+    rig = Rig(WireAnswer(status=status, headers=headers, body=a_completion().body))
+    rig.limits = ProviderLimits("simulated", LimitRules(requests_per_minute=600))
+    rig.gateway._limits = {"simulated": rig.limits}
+    rig.limits.set_share(1.0)
+
+    with contextlib.suppress(ProviderRateLimitedError):
+        await rig.complete()
+
+    assert rig.limits.per_minute() == {LimitKind.REQUESTS: 60}

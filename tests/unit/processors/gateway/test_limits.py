@@ -12,6 +12,7 @@ from fakes import virtual_time
 from processors.errors import AbandonedError, LimitWaitError
 from processors.gateway.limits import Demand, ProviderLimits
 from schemas.catalogue import LimitRules
+from schemas.usage import Usage
 
 WINDOW_S = 60.0
 HOUR_S = 3_600.0
@@ -29,7 +30,7 @@ async def drive(limits: ProviderLimits, demands: list[Demand], log: Admissions) 
 
     async def one(demand: Demand) -> None:
         async with limits.admitted(demand) as reserved:
-            log.append((asyncio.get_running_loop().time(), reserved))
+            log.append((asyncio.get_running_loop().time(), reserved.input_tokens + reserved.output_tokens))
 
     await asyncio.gather(*(one(demand) for demand in demands))
 
@@ -228,7 +229,7 @@ def test_used_tokens_are_settled_against_what_was_reserved() -> None:
             async with limits.admitted(demand) as reserved:
                 output = 200 + 100 * (turn % 3)
                 log.append((asyncio.get_running_loop().time(), 100 + output))
-                limits.settle(demand, reserved, 100, output)
+                limits.settle(demand, reserved, Usage(input_fresh=100, output=output))
 
     virtual_time.run(scenario())
 
