@@ -21,6 +21,7 @@ memory for as long as the worker lives.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from processors.errors import (
@@ -30,16 +31,20 @@ from processors.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
-from processors.gateway import openai_chat, tokens
+from processors.gateway import tokens
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.counts import believable, of_text
+from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
+from processors.gateway.kept import kept_text, told
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
-from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
+from processors.gateway.reading import read_answer, require_answered
+from processors.gateway.wire import ParsedAnswer, StopReason, Transport, WireRequest
 from processors.ports import Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
-from schemas.usage import Usage, UsageRecorded
+from schemas.usage import UsageRecorded
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
@@ -57,6 +62,7 @@ class _Plan:
         demand: what it takes of the provider's limits.
         provider: who answers.
         wire: what goes out, but for the headers that name the attempt.
+        planned_at: the moment whose prices hold, for the worst case as for the call itself.
     """
 
     request: ModelRequest
@@ -64,6 +70,7 @@ class _Plan:
     demand: Demand
     provider: ProviderRules
     wire: WireRequest
+    planned_at: datetime
 
 
 class Gateway:
@@ -126,9 +133,10 @@ class Gateway:
     def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
-        wire = openai_chat.build_request(request)
+        wire = FORMATS[provider.format].build_request(request)
         input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
-        cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max)
+        now = self._clock.now()
+        cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
         _within(request, cost_max_usd)
         intent = CallIntent(
             key=key,
@@ -145,7 +153,9 @@ class Gateway:
             output_tokens_max=request.output_tokens_max,
             abandoned=request.abandoned,
         )
-        return _Plan(request=request, intent=intent, demand=demand, provider=provider, wire=wire)
+        return _Plan(
+            request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
+        )
 
     async def _buy(self, plan: _Plan, attempt: int) -> JournaledAnswer:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
@@ -168,23 +178,23 @@ class Gateway:
         naming = {CALL_HEADER: _call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
         answer = await self._transports[plan.provider.name].send(wire)
-        now = self._clock.now()
-        return openai_chat.parse_answer(plan.provider.name, answer, plan.request.output_tokens_max, now)
+        parsed = read_answer(plan.provider.name, FORMATS[plan.provider.format], answer, self._clock.now())
+        require_answered(plan.provider.name, parsed)
+        return parsed
 
     def _priced(self, plan: _Plan, attempt: int, parsed: ParsedAnswer, latency_s: float) -> JournaledAnswer:
-        usage = parsed.usage or Usage(
-            input_fresh=plan.demand.input_tokens, output=tokens.estimate(parsed.text)
-        )
+        given = believable(parsed.count, plan.request.output_tokens_max)
+        count = given or of_text(plan.demand.input_tokens, tokens.estimate(parsed.text))
         return JournaledAnswer(
             attempt=attempt,
-            text=parsed.text,
-            finish_reason=parsed.finish_reason,
+            text=kept_text(plan.request, parsed),
+            finish_reason="length" if parsed.stop_reason is StopReason.LENGTH else "stop",
             provider=plan.provider.name,
             model=plan.request.model,
             simulated=plan.provider.simulated,
-            usage=usage,
-            usage_estimated=parsed.usage is None,
-            cost_usd=self._prices.price(plan.request.model, usage),
+            usage=count.usage,
+            usage_estimated=given is None,
+            cost_usd=self._prices.price(plan.request.model, count, plan.planned_at),
             submission_id=plan.request.task.submission_id,
             latency_s=latency_s,
             answered_at=self._clock.now(),
@@ -241,4 +251,7 @@ def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -
         replayed=replayed,
         recorded_at=bought.answered_at,
     )
-    return ModelAnswer(text=bought.text, finish_reason=bought.finish_reason, recorded=recorded)
+    text, tool_calls = told(request, bought.text)
+    return ModelAnswer(
+        text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
+    )

@@ -104,6 +104,7 @@ async def test_a_request_carries_the_steps_settings(recipe: CompiledRecipe) -> N
     assert (outline.temperature, write.temperature) == (0.5, None)
     assert (write.step, write.schema_name, write.output_tokens_max) == ("write", "write", 700)
     assert (write.recipe, write.revision) == (recipe.ref, event.plan.revision)
+    assert write.schema is not None
     assert write.schema["required"] == ["title"]
     assert [(each.role, each.content) for each in write.messages] == [
         ("system", "You write."), ("user", "Write Tea: one")

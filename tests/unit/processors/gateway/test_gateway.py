@@ -25,13 +25,13 @@ from processors.errors import (
     UnpricedModelError,
 )
 from processors.gateway.catalogue import default
+from processors.gateway.counts import of_text
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
 from processors.gateway.journal import CallKey
 from processors.gateway.journal_writer import CLOSE_S_MAX
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.ports import ModelAnswer, ModelRequest
-from schemas.usage import Usage
 
 CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
 PRICES = compile_prices(CATALOGUE, NOW)
@@ -75,7 +75,7 @@ async def test_an_answer_is_priced_recorded_and_durable() -> None:
 
     recorded = answer.recorded
     assert recorded.call_id == f"{'r' * 20}/write/1"
-    assert recorded.cost_usd == PRICES.price("gpt-5-nano", Usage(input_fresh=400, output=300))
+    assert recorded.cost_usd == PRICES.price("gpt-5-nano", of_text(400, 300), NOW)
     assert (recorded.simulated, recorded.replayed, recorded.usage_estimated) == (True, False, False)
     assert recorded.batch_id == "batch-1"
     assert rig.states() == ["answered"]

@@ -1,0 +1,59 @@
+"""The chunks of a streamed chat completion, put together to the body that it has unstreamed."""
+
+from typing import Any
+
+from processors.gateway.formats.fields import Json, object_at, objects_at, text_at
+
+KEPT = ("id", "model", "usage", "error")
+
+
+class OpenAIChatStream:
+    """Assembler of one stream."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+        self._texts: dict[str, list[str]] = {"content": [], "refusal": []}
+        self._tool_calls: dict[int, dict[str, str]] = {}
+        self._finish_reason: object = None
+
+    def add(self, event: Json) -> bool:
+        """Take the next chunk. Returns whether it brought words or a tool call."""
+        self._kept |= {key: event[key] for key in KEPT if event.get(key)}
+        choice = next(objects_at(event, "choices"), {})
+        delta = object_at(choice, "delta")
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        for key, texts in self._texts.items():
+            texts.extend(filter(None, _texts(delta, key)))
+        for index, call in enumerate(objects_at(delta, "tool_calls")):
+            self._add_call(call.get("index", index), call)
+        return any(_texts(delta, key) for key in self._texts) or bool(delta.get("tool_calls"))
+
+    @property
+    def complete(self) -> bool:
+        """Whether a finish reason or an error came."""
+        return self._finish_reason is not None or "error" in self._kept
+
+    def body(self) -> Json:
+        """Return what came so far, as a chat completion."""
+        if "error" in self._kept:
+            return self._kept
+        message: dict[str, Any] = {key: "".join(texts) for key, texts in self._texts.items()}
+        message["tool_calls"] = [
+            {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
+            for _, call in sorted(self._tool_calls.items())
+        ]
+        return {**self._kept, "choices": [{"message": message, "finish_reason": self._finish_reason}]}
+
+    def _add_call(self, index: object, found: Json) -> None:
+        key = index if isinstance(index, int) else len(self._tool_calls)
+        call = self._tool_calls.setdefault(key, {"id": "", "name": "", "arguments": ""})
+        function = object_at(found, "function")
+        call["id"] = call["id"] or text_at(found, "id")
+        call["name"] = call["name"] or text_at(function, "name")
+        call["arguments"] += text_at(function, "arguments")
+
+
+def _texts(delta: Json, key: str) -> list[str]:
+    if isinstance(delta.get(key), list):
+        return [text for part in objects_at(delta, key) if (text := text_at(part, "text"))]
+    return [text] if (text := text_at(delta, key)) else []
