@@ -95,11 +95,14 @@ def moment_of(text: str | None, now: datetime) -> datetime:
     """Return the moment that a date (midnight UTC) or date-time (UTC without an offset) names; None: now.
 
     Raises:
-        ValueError: neither.
+        UnreadableUsageError: neither.
     """
     if text is None:
         return now
-    moment = datetime.fromisoformat(text)
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UnreadableUsageError(f"date is {text[:50]!r}, expected an ISO date or date-time") from None
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
 
 
