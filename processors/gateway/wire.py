@@ -98,8 +98,8 @@ class NotAnAnswerError(ValueError):
 class StreamAssembler(Protocol):
     """Puts the events of a stream together."""
 
-    def add(self, event: Json) -> bool:
-        """Take the next event. Returns whether it brought the model's own words or a tool call."""
+    def add(self, event: Json) -> str:
+        """Take the next event. Returns what it brought of text, refusal or tool calls; thoughts are none."""
 
     @property
     def complete(self) -> bool:

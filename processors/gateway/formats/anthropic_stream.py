@@ -7,8 +7,6 @@ from typing import Any
 
 from processors.gateway.formats.fields import Json, json_object, object_at, text_at
 
-WORDS = frozenset({"text_delta", "input_json_delta"})
-
 
 class AnthropicStream:
     """Assembler of one stream. Input tokens come first, output tokens at the end, as running totals."""
@@ -20,8 +18,8 @@ class AnthropicStream:
         self._error: object = None
         self._complete = False
 
-    def add(self, event: Json) -> bool:
-        """Take the next event. Returns whether it brought words or a tool call."""
+    def add(self, event: Json) -> str:
+        """Take the next event. Returns what it brought of text or tool calls."""
         kind, delta = event.get("type"), object_at(event, "delta")
         if kind == "message_start":
             self._message = dict(object_at(event, "message"))
@@ -38,7 +36,7 @@ class AnthropicStream:
         elif kind == "error":
             self._error = event.get("error")
         self._complete = self._complete or kind in {"message_stop", "error"}
-        return kind == "content_block_delta" and delta.get("type") in WORDS
+        return text_at(delta, "text") + text_at(delta, "partial_json")
 
     @property
     def complete(self) -> bool:

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from processors.gateway.formats.fields import Json, object_at, objects_at
+import orjson
+
+from processors.gateway.formats.fields import Json, object_at, objects_at, text_at
 
 KEPT = ("usageMetadata", "modelVersion", "responseId", "promptFeedback", "error")
 
@@ -15,14 +17,14 @@ class GeminiStream:
         self._parts: list[Json] = []
         self._finish_reason: object = None
 
-    def add(self, event: Json) -> bool:
-        """Take the next chunk. Returns whether it brought words or a tool call."""
+    def add(self, event: Json) -> str:
+        """Take the next chunk. Returns what it brought of text or tool calls."""
         self._kept |= {key: event[key] for key in KEPT if event.get(key)}
         candidate = next(objects_at(event, "candidates"), {})
         self._finish_reason = candidate.get("finishReason") or self._finish_reason
         parts = tuple(objects_at(object_at(candidate, "content"), "parts"))
         self._parts.extend(parts)
-        return any(not part.get("thought") and (part.get("text") or "functionCall" in part) for part in parts)
+        return "".join(_words(part) for part in parts if not part.get("thought"))
 
     @property
     def complete(self) -> bool:
@@ -35,3 +37,8 @@ class GeminiStream:
         """Return what came so far, as one answer."""
         candidate = {"content": {"parts": self._parts}, "finishReason": self._finish_reason}
         return {**self._kept, "candidates": [candidate]}
+
+
+def _words(part: Json) -> str:
+    call = part.get("functionCall")
+    return orjson.dumps(call).decode() if isinstance(call, dict) else text_at(part, "text")

@@ -16,17 +16,19 @@ class OpenAIChatStream:
         self._tool_calls: dict[int, dict[str, str]] = {}
         self._finish_reason: object = None
 
-    def add(self, event: Json) -> bool:
-        """Take the next chunk. Returns whether it brought words or a tool call."""
+    def add(self, event: Json) -> str:
+        """Take the next chunk. Returns what it brought of text, refusal or tool calls."""
         self._kept |= {key: event[key] for key in KEPT if event.get(key)}
         choice = next(objects_at(event, "choices"), {})
         delta = object_at(choice, "delta")
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        came: list[str] = []
         for key, texts in self._texts.items():
-            texts.extend(filter(None, _texts(delta, key)))
+            texts.extend(new := _texts(delta, key))
+            came += new
         for index, call in enumerate(objects_at(delta, "tool_calls")):
-            self._add_call(call.get("index", index), call)
-        return any(_texts(delta, key) for key in self._texts) or bool(delta.get("tool_calls"))
+            came.append(self._add_call(call.get("index", index), call))
+        return "".join(came)
 
     @property
     def complete(self) -> bool:
@@ -44,13 +46,15 @@ class OpenAIChatStream:
         ]
         return {**self._kept, "choices": [{"message": message, "finish_reason": self._finish_reason}]}
 
-    def _add_call(self, index: object, found: Json) -> None:
+    def _add_call(self, index: object, found: Json) -> str:
         key = index if isinstance(index, int) else len(self._tool_calls)
         call = self._tool_calls.setdefault(key, {"id": "", "name": "", "arguments": ""})
         function = object_at(found, "function")
+        name, arguments = text_at(function, "name"), text_at(function, "arguments")
         call["id"] = call["id"] or text_at(found, "id")
-        call["name"] = call["name"] or text_at(function, "name")
-        call["arguments"] += text_at(function, "arguments")
+        call["name"] = call["name"] or name
+        call["arguments"] += arguments
+        return name + arguments
 
 
 def _texts(delta: Json, key: str) -> list[str]:

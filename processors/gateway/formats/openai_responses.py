@@ -115,8 +115,8 @@ class ResponsesStream:
         self._texts: list[str] = []
         self._final = False
 
-    def add(self, event: Json) -> bool:
-        """Take the next event. Returns whether it brought words or a tool call."""
+    def add(self, event: Json) -> str:
+        """Take the next event. Returns what it brought of text, refusal or tool calls."""
         kind = event.get("type")
         if kind == "error":
             # Either the error's own fields, or an object of them.
@@ -125,7 +125,7 @@ class ResponsesStream:
             self._response, self._final = event["response"], kind in self.FINAL
         if kind == "response.output_text.delta":
             self._texts.append(text_at(event, "delta"))
-        return kind in self.WORDS
+        return text_at(event, "delta") if kind in self.WORDS else ""
 
     @property
     def complete(self) -> bool:
