@@ -32,16 +32,16 @@ from processors.errors import (
     ProviderUnavailableError,
 )
 from processors.gateway import tokens
+from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.counts import believable, of_text
 from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
-from processors.gateway.kept import kept_text, told
+from processors.gateway.kept import kept_text, kept_words
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
-from processors.gateway.reading import read_answer, require_answered
-from processors.gateway.wire import ParsedAnswer, StopReason, Transport, WireRequest
+from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.ports import Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
 from schemas.usage import UsageRecorded
@@ -125,15 +125,15 @@ class Gateway:
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):
                 return _replay(request, opened)
-            bought = await self._buy(plan, opened.attempt)
+            bought, first_token_s = await self._buy(plan, opened.attempt)
             limits.settle(plan.demand, reserved, bought.usage.input, bought.usage.output)
             await self._writer.answered(key, bought)
-        return _answer(request, bought, replayed=False)
+        return _answer(request, bought, replayed=False, first_token_s=first_token_s)
 
     def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
-        wire = FORMATS[provider.format].build_request(request)
+        wire = FORMATS[provider.format].build_request(request, stream=provider.stream)
         input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
         now = self._clock.now()
         cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
@@ -157,32 +157,30 @@ class Gateway:
             request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
         )
 
-    async def _buy(self, plan: _Plan, attempt: int) -> JournaledAnswer:
+    async def _buy(self, plan: _Plan, attempt: int) -> tuple[JournaledAnswer, float | None]:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
         key = plan.intent.key
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
         try:
-            parsed = await self._call(plan, attempt)
-            return self._priced(plan, attempt, parsed, loop.time() - started_s)
+            heard = await self._call(plan, attempt)
+            return self._priced(plan, attempt, heard), heard.first_token_s
         except asyncio.CancelledError:
             await self._writer.cancelled(key, attempt, "cancelled during the call", billed=True)
             raise
         except Exception as error:
             self._pause(plan, error)
-            text = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
+            told = "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
+            text = told[:ERROR_CHARS_MAX]
             await self._writer.failed(key, attempt, text, billed=_maybe_billed(error))
             raise
 
-    async def _call(self, plan: _Plan, attempt: int) -> ParsedAnswer:
+    async def _call(self, plan: _Plan, attempt: int) -> Heard:
         naming = {CALL_HEADER: _call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
-        answer = await self._transports[plan.provider.name].send(wire)
-        parsed = read_answer(plan.provider.name, FORMATS[plan.provider.format], answer, self._clock.now())
-        require_answered(plan.provider.name, parsed)
-        return parsed
+        transport = self._transports[plan.provider.name]
+        return await call(plan.provider, transport, wire, self._clock.now(), plan.demand.input_tokens)
 
-    def _priced(self, plan: _Plan, attempt: int, parsed: ParsedAnswer, latency_s: float) -> JournaledAnswer:
+    def _priced(self, plan: _Plan, attempt: int, heard: Heard) -> JournaledAnswer:
+        parsed = heard.parsed
         given = believable(parsed.count, plan.request.output_tokens_max)
         count = given or of_text(plan.demand.input_tokens, tokens.estimate(parsed.text))
         return JournaledAnswer(
@@ -196,7 +194,7 @@ class Gateway:
             usage_estimated=given is None,
             cost_usd=self._prices.price(plan.request.model, count, plan.planned_at),
             submission_id=plan.request.task.submission_id,
-            latency_s=latency_s,
+            latency_s=heard.latency_s,
             answered_at=self._clock.now(),
         )
 
@@ -228,7 +226,9 @@ def _replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
     return _answer(request, found, replayed=found.submission_id != request.task.submission_id)
 
 
-def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -> ModelAnswer:
+def _answer(
+    request: ModelRequest, bought: JournaledAnswer, *, replayed: bool, first_token_s: float | None = None
+) -> ModelAnswer:
     task = request.task
     recorded = UsageRecorded(
         call_id=_call_id(request, bought.attempt),
@@ -248,10 +248,11 @@ def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -
         cost_usd=bought.cost_usd,
         simulated=bought.simulated,
         latency_s=bought.latency_s,
+        first_token_s=first_token_s,
         replayed=replayed,
         recorded_at=bought.answered_at,
     )
-    text, tool_calls = told(request, bought.text)
+    text, tool_calls = kept_words(request, bought.text)
     return ModelAnswer(
         text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
     )

@@ -16,7 +16,7 @@ def kept_text(request: ModelRequest, parsed: ParsedAnswer) -> str:
     return orjson.dumps({"text": parsed.text, "tool_calls": calls}).decode()
 
 
-def told(request: ModelRequest, kept: str) -> tuple[str, tuple[ToolCall, ...]]:
+def kept_words(request: ModelRequest, kept: str) -> tuple[str, tuple[ToolCall, ...]]:
     """Return text and tool calls of what `kept_text` made for a request that offers the same tools."""
     if not request.tools:
         return kept, ()

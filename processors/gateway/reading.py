@@ -1,9 +1,10 @@
 """From an answer of any status to what the model said, or to the error that it is."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from processors.errors import ProcessingError, ProviderMalformedError, ProviderRefusedError
-from processors.gateway.formats.fields import Json, json_object
+from processors.gateway.formats.fields import Json, json_object, object_at, objects_at, text_at
 from processors.gateway.http_errors import http_error
 from processors.gateway.wire import (
     NotAnAnswerError,
@@ -46,7 +47,8 @@ def read_answer(provider: str, spoken: WireFormat, answer: WireAnswer, now: date
     """
     content = json_object(answer.body)
     if answer.status != OK:
-        raise http_error(provider, answer, _codes(content or _first(answer.body)), now)
+        told = content or _first(answer.body) or {}
+        raise http_error(provider, _with_delay(answer, told), _codes(told), now)
     if content is None:
         raise ProviderMalformedError(f"{provider} answered 200 without a JSON object, expected one")
     return parsed_body(provider, spoken, content, now)
@@ -91,8 +93,15 @@ def _first(body: bytes) -> Json | None:
     return json_object(body.strip()[1:-1]) if body.lstrip().startswith(b"[") else None
 
 
-def _codes(content: Json | None) -> tuple[str, ...]:
-    error = (content or {}).get("error")
-    if not isinstance(error, dict):
-        return ()
+def _with_delay(answer: WireAnswer, content: Json) -> WireAnswer:
+    """Gemini tells in the body how long to wait, as `3.5s` (https://aip.dev/193)."""
+    details = objects_at(object_at(content, "error"), "details")
+    delay = next((text for detail in details if (text := text_at(detail, "retryDelay"))), None)
+    if delay is None or "retry-after" in answer.headers:
+        return answer
+    return replace(answer, headers={**answer.headers, "retry-after": delay.removesuffix("s")})
+
+
+def _codes(content: Json) -> tuple[str, ...]:
+    error = object_at(content, "error")
     return tuple(code for key in ("type", "code", "status") if isinstance(code := error.get(key), str))
