@@ -45,13 +45,18 @@ def read_answer(provider: str, spoken: WireFormat, answer: WireAnswer, now: date
         TransientError, PermanentError: what `http_error` makes of another status, or of an error that
             stands in a body of status 200.
     """
+    return parsed_body(provider, spoken, read_object(provider, answer, now), now)
+
+
+def read_object(provider: str, answer: WireAnswer, now: datetime) -> Json:
+    """Return the object that an answer of status 200 is, whatever it says; see `read_answer` for the rest."""
     content = json_object(answer.body)
     if answer.status != OK:
         told = content or _first(answer.body) or {}
         raise http_error(provider, _with_delay(answer, told), _codes(told), now)
     if content is None:
         raise ProviderMalformedError(f"{provider} answered 200 without a JSON object, expected one")
-    return parsed_body(provider, spoken, content, now)
+    return content
 
 
 def parsed_body(provider: str, spoken: WireFormat, content: Json, now: datetime) -> ParsedAnswer:
