@@ -109,6 +109,9 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         schema=at.recipe.answer_schema(step),
         output_tokens_max=step.output_tokens_max,
         temperature=step.temperature,
+        seed=step.seed,
+        reasoning_effort=step.reasoning_effort,
+        cache_ttl=step.cache_ttl,
         budget_usd=_left(event, run),
     )
 

@@ -1,6 +1,7 @@
 """The provider catalogue: who answers, for which models, at which price and limits."""
 
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints, model_validator
@@ -17,6 +18,17 @@ BaseUrl = Annotated[
     str, StringConstraints(pattern=r"^https?://[^\s/?#@]+(?:/[^\s?#]*[^\s?#/])?$", max_length=500)
 ]
 """An http or https address without credentials, query, fragment or final slash."""
+
+
+class Format(StrEnum):
+    """Wire formats that are spoken."""
+
+    OPENAI_CHAT = "openai-chat"
+    OPENAI_RESPONSES = "openai-responses"
+    ANTHROPIC_MESSAGES = "anthropic-messages"
+    GEMINI = "gemini"
+    DEEPSEEK_CHAT = "deepseek-chat"
+    MINIMAX_CHAT = "minimax-chat"
 
 
 class LimitRules(Message):
@@ -41,7 +53,12 @@ class ProviderRules(Message):
     """One provider: an account at a server that speaks a known format."""
 
     name: Identifier
-    format: Literal["openai-chat"] = Field("openai-chat", description="Wire format that the server speaks.")
+    format: Format = Field(Format.OPENAI_CHAT, description="Wire format that the server speaks.")
+    stream: bool = Field(
+        False,
+        description="Take answers as streams: the time to the first token is told, and a call that breaks"
+        " off is booked by what had come.",
+    )
     base_url: BaseUrl | None = Field(
         None, description="Address up to the version, such as `https://api.openai.com/v1`."
     )

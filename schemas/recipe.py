@@ -33,6 +33,14 @@ class Step(Message):
     temperature: float | None = Field(
         None, ge=0, le=2, description="Sampling temperature; None: the model's own."
     )
+    seed: int | None = Field(None, ge=0, le=2**31 - 1, description="For providers that sample by one.")
+    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = Field(
+        None, description="How much the model may think; None: the model's own."
+    )
+    cache_ttl: Literal["5m", "1h"] | None = Field(
+        None,
+        description="How long the provider shall keep the system prompt in its cache, where it can be told.",
+    )
     tier: Tier | None = Field(None, description="Always this tier, whatever the difficulty.")
 
 

@@ -58,5 +58,8 @@ class UsageRecorded(Message):
     cost_usd: Decimal = Field(ge=0, description="Price of the call in US dollars.")
     simulated: bool = Field(description="True when the simulated provider answered: nothing was paid.")
     latency_s: float = Field(ge=0, description="From sending the request to the whole answer, in seconds.")
+    first_token_s: float | None = Field(
+        None, ge=0, description="From sending the request to a stream's first word, in seconds."
+    )
     replayed: bool = Field(False, description="True when the journal answered and nothing new was paid.")
     recorded_at: datetime = Field(description="When the answer became durable (UTC).")

@@ -21,6 +21,7 @@ memory for as long as the worker lives.
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from processors.errors import (
@@ -30,17 +31,21 @@ from processors.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
-from processors.gateway import openai_chat, tokens
+from processors.gateway import tokens
+from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.counts import believable, of_text
+from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
+from processors.gateway.kept import kept_text, kept_words
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
-from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
+from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.ports import Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
-from schemas.usage import Usage, UsageRecorded
+from schemas.usage import UsageRecorded
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
@@ -58,6 +63,7 @@ class _Plan:
         demand: what it takes of the provider's limits.
         provider: who answers.
         wire: what goes out, but for the headers that name the attempt.
+        planned_at: the moment whose prices hold, for the worst case as for the call itself.
     """
 
     request: ModelRequest
@@ -65,6 +71,7 @@ class _Plan:
     demand: Demand
     provider: ProviderRules
     wire: WireRequest
+    planned_at: datetime
 
 
 class Gateway:
@@ -119,17 +126,18 @@ class Gateway:
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):
                 return _replay(request, opened)
-            bought = await self._buy(plan, opened.attempt)
+            bought, first_token_s = await self._buy(plan, opened.attempt)
             limits.settle(plan.demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
-        return _answer(request, bought, replayed=False)
+        return _answer(request, bought, replayed=False, first_token_s=first_token_s)
 
     def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
-        wire = openai_chat.build_request(request)
+        wire = FORMATS[provider.format].build_request(request, stream=provider.stream)
         input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
-        cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max)
+        now = self._clock.now()
+        cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
         _within(request, cost_max_usd)
         intent = CallIntent(
             key=key,
@@ -146,49 +154,55 @@ class Gateway:
             output_tokens_max=request.output_tokens_max,
             abandoned=request.abandoned,
         )
-        return _Plan(request=request, intent=intent, demand=demand, provider=provider, wire=wire)
+        return _Plan(
+            request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
+        )
 
-    async def _buy(self, plan: _Plan, attempt: int) -> JournaledAnswer:
+    async def _buy(self, plan: _Plan, attempt: int) -> tuple[JournaledAnswer, float | None]:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
         key = plan.intent.key
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
         try:
-            parsed = await self._call(plan, attempt)
-            return self._priced(plan, attempt, parsed, loop.time() - started_s)
+            heard = await self._call(plan, attempt)
+            return self._priced(plan, attempt, heard), heard.first_token_s
         except asyncio.CancelledError:
             await self._writer.cancelled(key, attempt, "cancelled during the call", billed=True)
             raise
         except Exception as error:
             self._pause(plan, error)
-            text = f"{type(error).__name__}: {error}"[:ERROR_CHARS_MAX]
+            told = "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
+            text = told[:ERROR_CHARS_MAX]
             await self._writer.failed(key, attempt, text, billed=_maybe_billed(error))
             raise
 
-    async def _call(self, plan: _Plan, attempt: int) -> ParsedAnswer:
+    async def _call(self, plan: _Plan, attempt: int) -> Heard:
         naming = {CALL_HEADER: _call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
-        answer = await self._transports[plan.provider.name].send(wire)
-        now = self._clock.now()
-        self._limits[plan.provider.name].learn(stated_limits(answer.headers, now))
-        return openai_chat.parse_answer(plan.provider.name, answer, plan.request.output_tokens_max, now)
-
-    def _priced(self, plan: _Plan, attempt: int, parsed: ParsedAnswer, latency_s: float) -> JournaledAnswer:
-        usage = parsed.usage or Usage(
-            input_fresh=plan.demand.input_tokens, output=tokens.estimate(parsed.text)
+        provider = plan.provider
+        return await call(
+            provider,
+            self._transports[provider.name],
+            wire,
+            self._clock.now(),
+            plan.demand.input_tokens,
+            lambda headers: self._limits[provider.name].learn(stated_limits(headers, self._clock.now())),
         )
+
+    def _priced(self, plan: _Plan, attempt: int, heard: Heard) -> JournaledAnswer:
+        parsed = heard.parsed
+        given = believable(parsed.count, plan.request.output_tokens_max)
+        count = given or of_text(plan.demand.input_tokens, tokens.estimate(parsed.text))
         return JournaledAnswer(
             attempt=attempt,
-            text=parsed.text,
-            finish_reason=parsed.finish_reason,
+            text=kept_text(plan.request, parsed),
+            finish_reason="length" if parsed.stop_reason is StopReason.LENGTH else "stop",
             provider=plan.provider.name,
             model=plan.request.model,
             simulated=plan.provider.simulated,
-            usage=usage,
-            usage_estimated=parsed.usage is None,
-            cost_usd=self._prices.price(plan.request.model, usage),
+            usage=count.usage,
+            usage_estimated=given is None,
+            cost_usd=self._prices.price(plan.request.model, count, plan.planned_at),
             submission_id=plan.request.task.submission_id,
-            latency_s=latency_s,
+            latency_s=heard.latency_s,
             answered_at=self._clock.now(),
         )
 
@@ -220,7 +234,9 @@ def _replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
     return _answer(request, found, replayed=found.submission_id != request.task.submission_id)
 
 
-def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -> ModelAnswer:
+def _answer(
+    request: ModelRequest, bought: JournaledAnswer, *, replayed: bool, first_token_s: float | None = None
+) -> ModelAnswer:
     task = request.task
     recorded = UsageRecorded(
         call_id=_call_id(request, bought.attempt),
@@ -240,7 +256,11 @@ def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -
         cost_usd=bought.cost_usd,
         simulated=bought.simulated,
         latency_s=bought.latency_s,
+        first_token_s=first_token_s,
         replayed=replayed,
         recorded_at=bought.answered_at,
     )
-    return ModelAnswer(text=bought.text, finish_reason=bought.finish_reason, recorded=recorded)
+    text, tool_calls = kept_words(request, bought.text)
+    return ModelAnswer(
+        text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
+    )

@@ -2,15 +2,17 @@
 
 import asyncio
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from processors.errors import ProviderMalformedError, ProviderTimeoutError
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
+from processors.gateway.formats import FORMATS
 from processors.gateway.http_failures import CLIENT_ERRORS, failure
-from processors.gateway.wire import WireAnswer, WireRequest
+from processors.gateway.wire import WireAnswer, WireRequest, WireStream
 from schemas.catalogue import ProviderRules
 
 RESPONSE_BYTES_MAX = 4_194_304
@@ -28,7 +30,7 @@ class HttpTransport:
 
     Args:
         rules: the provider; its address is known.
-        api_key: sent as a bearer token, or None to send none.
+        api_key: sent as the provider's format has it, or None to send none.
     """
 
     def __init__(self, rules: ProviderRules, api_key: str | None) -> None:
@@ -46,7 +48,7 @@ class HttpTransport:
         self._client = httpx.AsyncClient(
             transport=AiohttpTransport(limits=limits, trust_env=False),
             base_url=rules.base_url,
-            headers=_headers(api_key),
+            headers=_headers(rules, api_key),
             timeout=httpx.Timeout(None, connect=CONNECT_S_MAX),
             follow_redirects=False,
             trust_env=False,
@@ -61,10 +63,32 @@ class HttpTransport:
             ProviderMalformedError: cut off, larger than RESPONSE_BYTES_MAX, or not HTTP.
             ProviderRejectedError: the provider's address is wrong.
         """
+        async with self._bounded_call():
+            return await self._exchange(request)
+
+    @asynccontextmanager
+    async def stream(self, request: WireRequest) -> AsyncIterator[WireStream]:
+        """Open the answer; its chunks raise what `send` raises, and the same deadline is around all of it."""
+        sending = self._client.stream("POST", request.path, content=request.body, headers=request.headers)
+        async with self._bounded_call(), sending as response:
+            encoding = response.headers.get("content-encoding", "identity")
+            if encoding != "identity":
+                raise ProviderMalformedError(
+                    f"{self._provider} streamed {encoding[:50]!r}, expected identity"
+                )
+            chunks = self._bounded(response)
+            yield WireStream(status=response.status_code, headers=dict(response.headers), chunks=chunks)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    @asynccontextmanager
+    async def _bounded_call(self) -> AsyncIterator[None]:
         try:
             # One deadline around everything: a server that sends a byte now and then must not hold a call.
             async with asyncio.timeout(self._deadline_s):
-                return await self._exchange(request)
+                yield
         except CLIENT_ERRORS as error:
             raise failure(self._provider, error) from error
         except TimeoutError as error:
@@ -72,23 +96,21 @@ class HttpTransport:
                 f"{self._provider} gave no whole answer in {self._deadline_s:g} s, expected one"
             ) from error
 
-    async def aclose(self) -> None:
-        """Close all connections."""
-        await self._client.aclose()
-
     async def _exchange(self, request: WireRequest) -> WireAnswer:
         sending = self._client.stream("POST", request.path, content=request.body, headers=request.headers)
         async with sending as response:
-            chunks: list[bytes] = []
-            size = 0
-            async for chunk in response.aiter_raw():
-                size += len(chunk)
-                if size > RESPONSE_BYTES_MAX:
-                    raise self._too_large()
-                chunks.append(chunk)
+            chunks = [chunk async for chunk in self._bounded(response)]
         body = self._decoded(b"".join(chunks), response.headers.get("content-encoding", "identity"))
         # httpx joins repeated headers and lowers their names.
         return WireAnswer(status=response.status_code, headers=dict(response.headers), body=body)
+
+    async def _bounded(self, response: httpx.Response) -> AsyncIterator[bytes]:
+        size = 0
+        async for chunk in response.aiter_raw():
+            size += len(chunk)
+            if size > RESPONSE_BYTES_MAX:
+                raise self._too_large()
+            yield chunk
 
     def _decoded(self, body: bytes, encoding: str) -> bytes:
         if encoding == "identity":
@@ -135,7 +157,7 @@ def open_transports(catalogue: Catalogue, api_keys: Mapping[str, str]) -> dict[s
     return {rules.name: HttpTransport(rules, api_keys.get(rules.name)) for rules in catalogue.used_providers}
 
 
-def _headers(api_key: str | None) -> dict[str, str]:
+def _headers(rules: ProviderRules, api_key: str | None) -> dict[str, str]:
     # Answers are a few kB: inflating costs more than it saves, and a bomb has to be asked for.
     headers = {"accept": "application/json", "accept-encoding": "identity", "user-agent": "pressline"}
-    return headers | {"authorization": f"Bearer {api_key}"} if api_key else headers
+    return {**headers, **FORMATS[rules.format].key_headers(api_key)} if api_key else headers

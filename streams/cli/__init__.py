@@ -17,6 +17,7 @@ COMMANDS = {
     "dead-letters": "streams.cli.dead_letters",
     "review": "streams.cli.review",
     "recipe": "streams.cli.recipe",
+    "price": "streams.cli.price",
     "provider": "streams.cli.provider",
     "completion": "streams.cli.completion",
 }

@@ -28,7 +28,7 @@ def command() -> None:
 )
 @click.pass_context
 def simulate(context: click.Context, /, **options: object) -> None:
-    """Serve OpenAI's chat-completions format with simulated answers until SIGTERM or Ctrl-C."""
+    """Serve OpenAI, Anthropic and Gemini formats with simulated answers until SIGTERM or Ctrl-C."""
     # The provider's own imports (aiohttp.web) are of no use to other commands.
     from streams.embedded.provider.config import ConfigError, load_config  # noqa: PLC0415
     from streams.embedded.provider.log import LogFullError  # noqa: PLC0415

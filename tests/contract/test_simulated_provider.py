@@ -252,7 +252,6 @@ def test_usage_can_be_missing(shared: Provider) -> None:
     ("content", "complaint"),
     [
         ({"model": "m"}, "messages must be"),
-        (body(stream=True), "Streaming is not simulated"),
         (
             body(response_format={"type": "json_schema", "json_schema": {"schema": {"type": "x"}}}),
             "Invalid schema for response_format",

@@ -1,11 +1,12 @@
 """A way to a provider that gives what it is told."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 
 import orjson
 
-from processors.gateway.wire import WireAnswer, WireRequest
+from processors.gateway.wire import WireAnswer, WireRequest, WireStream
 
 USAGE: Mapping[str, object] = {"prompt_tokens": 400, "completion_tokens": 300}
 
@@ -40,6 +41,7 @@ class ScriptedTransport:
         self.requests: list[WireRequest] = []
         self.gate: asyncio.Event | None = None
         self.asked = asyncio.Event()
+        self.broken: Exception | None = None
 
     async def send(self, request: WireRequest) -> WireAnswer:
         self.requests.append(request)
@@ -50,3 +52,16 @@ class ScriptedTransport:
         if isinstance(reply, Exception):
             raise reply
         return reply
+
+    @asynccontextmanager
+    async def stream(self, request: WireRequest) -> AsyncIterator[WireStream]:
+        """The reply's body in two halves; after the first one it breaks when `broken` is set."""
+        reply = await self.send(request)
+        yield WireStream(status=reply.status, headers=reply.headers, chunks=self._halves(reply.body))
+
+    async def _halves(self, body: bytes) -> AsyncIterator[bytes]:
+        middle = len(body) // 2
+        yield body[:middle]
+        if self.broken is not None:
+            raise self.broken
+        yield body[middle:]

@@ -10,7 +10,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from typing import Any
 
 from streams.embedded.provider.answers import Author
@@ -20,6 +19,7 @@ from streams.embedded.provider.json_schema import SchemaUnsupportedError
 from streams.embedded.provider.limits import Admission, Limiter, TooManyModelsError
 from streams.embedded.provider.log import GroundTruthLog, LogFullError
 from streams.embedded.provider.problems import INJECTED, invalid_request, limit_reached, rejected, unavailable
+from streams.embedded.provider.reply import ANSWERED, Outcome, Reply
 from streams.embedded.provider.wire import (
     Answer,
     Identity,
@@ -35,42 +35,6 @@ CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
 FAULT_HEADER = "x-pressline-simulate-fault"
 NOT_JSON = b"<html><head><title>502 Bad Gateway</title></head><body>simulated upstream error</body></html>"
-
-
-class Outcome(StrEnum):
-    """How a request ended, in the words of the log; the first three can be planned."""
-
-    SENT = "sent"
-    CLOSED_WITHIN_BODY = "closed_within_body"
-    CLOSED_UNANSWERED = "closed_unanswered"
-    CLIENT_GONE = "client_gone"
-    SERVER_STOPPED = "server_stopped"
-
-
-ANSWERED = frozenset({Outcome.SENT, Outcome.CLOSED_WITHIN_BODY})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
-    """What is sent back, and how.
-
-    Args:
-        request_id: Of the request, also in the log.
-        status: HTTP status code.
-        headers: All headers but the length.
-        body: The whole body, whose length is announced.
-        delivery: How much of it is to be sent; unless all of it is, the connection is closed then.
-        latency_s: Seconds to wait before sending.
-        logged: The log has a line for the request.
-    """
-
-    request_id: str
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    delivery: Outcome = Outcome.SENT
-    latency_s: float = 0.0
-    logged: bool = True
 
 
 @dataclass(slots=True, kw_only=True)
@@ -110,13 +74,16 @@ class Desk:
         started = {"event": "started", "time": time.time(), "monotonic": time.monotonic()}
         self._log.append({**started, "pid": os.getpid(), "seed": self._config.seed, "simulated": True})
 
-    def receive(self, wire: WireFormat, headers: Mapping[str, str], body: bytes | None) -> Reply:
+    def receive(
+        self, wire: WireFormat, headers: Mapping[str, str], body: bytes | None, model: str | None = None
+    ) -> Reply:
         """Decide about a request and log it.
 
         Args:
             wire: The format it came in.
             headers: Its headers, looked up without regard to case.
             body: Its body, or none if it is larger than `BODY_BYTES_MAX`.
+            model: The model that its address names, if it does.
 
         Returns:
             What to send. `note_end` must be called with it once that was tried.
@@ -131,7 +98,7 @@ class Desk:
             monotonic_s=time.monotonic(),
         )
         try:
-            reply = self._decide(case, body)
+            reply = self._decide(case, body, model)
         except RequestRejectedError as rejection:
             case.plan = None  # the fault that was drawn does not strike
             reply = _problem_reply(case, rejection.problem)
@@ -156,14 +123,14 @@ class Desk:
         }
         self._log.append(line, last_words=True)
 
-    def _decide(self, case: _Case, body: bytes | None) -> Reply:
+    def _decide(self, case: _Case, body: bytes | None, model: str | None) -> Reply:
         self._check_key(case)
         if self._in_flight > self._config.in_flight_max:
             seen = f"{self._in_flight} requests in flight, at most {self._config.in_flight_max}. Send fewer."
             raise RequestRejectedError(unavailable(seen, "service_unavailable"))
         if body is None:
             raise rejected(413, f"The body is larger than {BODY_BYTES_MAX} bytes. Send less.")
-        request = case.request = case.wire.read(body)
+        request = case.request = case.wire.read(body, model)
         forced = _forced_fault(case.headers)
         self._check_model(request.model)
         self._admit(case, request)
@@ -222,6 +189,9 @@ class Desk:
         case.output_tokens = answer.output_tokens
         body = case.wire.answer(answer, request, case.identity)
         reply = _reply(case, 200, NOT_JSON if plan.fault is Fault.MALFORMED else body)
+        if request.stream:
+            headers = {**reply.headers, "content-type": "text/event-stream"}
+            reply = replace(reply, headers=headers, streamed=True)
         cut = {Fault.TIMEOUT: Outcome.CLOSED_UNANSWERED, Fault.TRUNCATED_BODY: Outcome.CLOSED_WITHIN_BODY}
         delivery = cut.get(plan.fault, Outcome.SENT) if plan.fault else Outcome.SENT
         return replace(reply, delivery=delivery, latency_s=plan.latency_s)

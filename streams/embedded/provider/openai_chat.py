@@ -10,8 +10,17 @@ from typing import Any
 
 import orjson
 
+from streams.embedded.provider.event_stream import DONE, pieces, unnamed
 from streams.embedded.provider.limits import Admission, WindowState, duration
 from streams.embedded.provider.problems import invalid_request
+from streams.embedded.provider.request_fields import (
+    body_sha256,
+    joined_text,
+    json_object,
+    listed,
+    model_name,
+    tokens_max,
+)
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
     Answer,
@@ -23,8 +32,6 @@ from streams.embedded.provider.wire import (
     Role,
 )
 
-MESSAGES_MAX = 2_048
-MODEL_CHARS_MAX = 256
 OPENAI_VERSION = "2020-10-01"
 ANY_OBJECT = orjson.dumps({"type": "object"})
 
@@ -39,7 +46,7 @@ ROLES = {
 
 
 class OpenAIChat:
-    """The format of `POST /v1/chat/completions`, without streaming and without tool calls."""
+    """The format of `POST /v1/chat/completions`, without tool calls."""
 
     name = "openai_chat"
     path = "/v1/chat/completions"
@@ -49,20 +56,22 @@ class OpenAIChat:
         scheme, _, token = headers.get("authorization", "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else None
 
-    def read(self, body: bytes) -> ModelRequest:
+    def read(self, body: bytes, model: str | None = None) -> ModelRequest:
         """Read a request body; fields without influence on a simulated answer are taken as they are."""
-        content = _json_object(body)
+        del model
+        content = json_object(body)
         _refuse_unsupported(content)
         form = content.get("response_format")
         depends_on = [content.get("model"), content.get("messages"), form, content.get("seed")]
         return ModelRequest(
-            model=_model(content),
+            model=model_name(content.get("model")),
             messages=_messages(content),
             schema=_schema(form),
-            output_tokens_max=_output_tokens_max(content),
+            output_tokens_max=tokens_max(content, "max_completion_tokens", "max_tokens"),
             # Not sorted: the order of a schema's properties is the order of the answer's.
             fingerprint=hashlib.blake2b(orjson.dumps(depends_on), digest_size=16).digest(),
-            body_sha256=hashlib.sha256(_canonical(content)).hexdigest(),
+            body_sha256=body_sha256(content),
+            stream=bool(content.get("stream")),
         )
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
@@ -79,7 +88,7 @@ class OpenAIChat:
         }
         if not answer.with_usage:
             del completion["usage"]
-        return orjson.dumps(completion)
+        return _stream(completion, answer) if request.stream else orjson.dumps(completion)
 
     def problem(self, problem: Problem) -> bytes:
         """Write an error object."""
@@ -108,44 +117,16 @@ class OpenAIChat:
         return headers
 
 
-def _canonical(value: Any) -> bytes:
-    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-
-
-def _json_object(body: bytes) -> Json:
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise invalid_request(f"The body is not valid JSON: {error}. Send a JSON object.") from error
-    if not isinstance(content, dict):
-        raise invalid_request(f"The body is a JSON {type(content).__name__}, expected an object.")
-    return content
-
-
 def _refuse_unsupported(content: Json) -> None:
     # Answering such a request in another way than asked would teach a caller something false.
-    if content.get("stream"):
-        raise invalid_request("Streaming is not simulated. Send stream false.", param="stream")
     if content.get("n") not in (None, 1):
         raise invalid_request(f"n is {content['n']!r}, only 1 is simulated.", param="n")
     if content.get("tool_choice") not in (None, "auto", "none"):
         raise invalid_request("Forced tool calls are not simulated. Send auto or none.", param="tool_choice")
 
 
-def _model(content: Json) -> str:
-    model = content.get("model")
-    if not isinstance(model, str) or not 0 < len(model) <= MODEL_CHARS_MAX:
-        raise invalid_request(
-            f"model must be a name of 1 to {MODEL_CHARS_MAX} characters. Add it.", param="model"
-        )
-    return model
-
-
 def _messages(content: Json) -> tuple[Message, ...]:
-    messages = content.get("messages")
-    if not isinstance(messages, list) or not 0 < len(messages) <= MESSAGES_MAX:
-        raise invalid_request(f"messages must be a list of 1 to {MESSAGES_MAX}.", param="messages")
-    return tuple(_message(message, index) for index, message in enumerate(messages))
+    return tuple(_message(message, index) for index, message in enumerate(listed(content, "messages")))
 
 
 def _message(message: Any, index: int) -> Message:
@@ -155,17 +136,7 @@ def _message(message: Any, index: int) -> Message:
     role = ROLES.get(message["role"])
     if role is None:
         raise invalid_request(f"{param}.role must be one of {', '.join(ROLES)}.", param=f"{param}.role")
-    return Message(role=role, text=_text(message.get("content"), f"{param}.content"))
-
-
-def _text(content: Any, param: str) -> str:
-    if content is None:  # an assistant message may hold tool calls alone
-        return ""
-    if isinstance(content, str):
-        return content
-    if isinstance(content, list) and all(isinstance(part, dict) for part in content):
-        return "\n".join(part["text"] for part in content if isinstance(part.get("text"), str))
-    raise invalid_request(f"{param} must be a string or a list of parts.", param=param)
+    return Message(role=role, text=joined_text(message.get("content"), f"{param}.content"))
 
 
 def _schema(form: Any) -> bytes | None:
@@ -183,17 +154,6 @@ def _schema(form: Any) -> bytes | None:
     return orjson.dumps(described["schema"])
 
 
-def _output_tokens_max(content: Json) -> int | None:
-    for name in ("max_completion_tokens", "max_tokens"):
-        tokens = content.get(name)
-        if tokens is None:
-            continue
-        if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens < 1:
-            raise invalid_request(f"{name} is {tokens!r}, expected a whole number from 1.", param=name)
-        return tokens
-    return None
-
-
 def _choice(answer: Answer) -> Json:
     message: Json = {
         "role": "assistant",
@@ -202,6 +162,22 @@ def _choice(answer: Answer) -> Json:
         "annotations": [],
     }
     return {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason.value}
+
+
+def _stream(completion: Json, answer: Answer) -> bytes:
+    common = {key: completion[key] for key in ("id", "created", "model")} | {
+        "object": "chat.completion.chunk"
+    }
+    key, text = ("refusal", answer.refusal) if answer.refusal else ("content", answer.content)
+    deltas = [{"role": "assistant"}, *({key: piece} for piece in pieces(text or ""))]
+    chunks = [_chunk(common, delta, None) for delta in deltas]
+    ended = _chunk(common, {}, answer.finish_reason.value)
+    counted = [common | {"choices": [], "usage": completion["usage"]}] if "usage" in completion else []
+    return unnamed([*chunks, ended, *counted]) + DONE
+
+
+def _chunk(common: Json, delta: Json, finish_reason: str | None) -> Json:
+    return common | {"choices": [{"index": 0, "delta": delta, "finish_reason": finish_reason}]}
 
 
 def _usage(input_tokens: int, output_tokens: int) -> Json:

@@ -9,18 +9,31 @@ from functools import partial
 import orjson
 from aiohttp import web
 
+from streams.embedded.provider.anthropic_messages import AnthropicMessages
 from streams.embedded.provider.config import ProviderConfig
-from streams.embedded.provider.exchange import BODY_BYTES_MAX, Desk, Outcome, Reply
+from streams.embedded.provider.exchange import BODY_BYTES_MAX, Desk
+from streams.embedded.provider.gemini import Gemini
 from streams.embedded.provider.log import GroundTruthLog
 from streams.embedded.provider.openai_chat import OpenAIChat
+from streams.embedded.provider.openai_responses import OpenAIResponses
+from streams.embedded.provider.reply import Outcome, Reply
 from streams.embedded.provider.wire import SIMULATED_HEADER, WireFormat
 
 # Further formats are added here, one sibling file each.
-FORMATS: tuple[WireFormat, ...] = (OpenAIChat(),)
+FORMATS: tuple[WireFormat, ...] = (
+    OpenAIChat(),
+    OpenAIResponses(),
+    AnthropicMessages(),
+    Gemini(stream=False),
+    Gemini(stream=True),
+)
 
 BACKLOG = 4_096  # a worker opens hundreds of connections at once
 SHUTDOWN_S = 0.25  # what requests in flight are given at SIGTERM
 HEADERS_BYTES_MAX = 16_384
+FIRST_PIECE_SHARE = 0.3
+"""Part of an answer's time after which a stream begins."""
+
 GC_THRESHOLDS = (50_000, 20, 100)
 
 
@@ -76,10 +89,10 @@ class ProviderServer:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
             body = None
-        reply = self._desk.receive(wire_format, request.headers, body)
+        reply = self._desk.receive(wire_format, request.headers, body, request.match_info.get("model"))
         outcome = Outcome.SERVER_STOPPED
         try:
-            await asyncio.sleep(reply.latency_s)
+            await asyncio.sleep(reply.latency_s * (FIRST_PIECE_SHARE if reply.streamed else 1.0))
             outcome = Outcome.CLIENT_GONE
             if request.transport is None or request.transport.is_closing():
                 return web.Response()
@@ -140,6 +153,8 @@ async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
         _hang_up(request)
         return web.Response()
     response = web.StreamResponse(status=reply.status, headers=reply.headers)
+    if reply.streamed:
+        return await _send_pieces(request, response, reply)
     response.content_length = len(reply.body)
     await response.prepare(request)
     if reply.delivery is Outcome.CLOSED_WITHIN_BODY:
@@ -147,6 +162,21 @@ async def _send(request: web.Request, reply: Reply) -> web.StreamResponse:
         _hang_up(request)
     else:
         await response.write_eof(reply.body)
+    return response
+
+
+async def _send_pieces(
+    request: web.Request, response: web.StreamResponse, reply: Reply
+) -> web.StreamResponse:
+    # Two pieces: the first events, and after the rest of the time all others.
+    middle = reply.body.find(b"\n\n", len(reply.body) // 2)
+    await response.prepare(request)
+    await response.write(reply.body[:middle])
+    await asyncio.sleep(reply.latency_s * (1.0 - FIRST_PIECE_SHARE))
+    if reply.delivery is Outcome.CLOSED_WITHIN_BODY:
+        _hang_up(request)
+    else:
+        await response.write_eof(reply.body[middle:])
     return response
 
 

@@ -1,7 +1,7 @@
 """What all wire formats have in common: a neutral request, a neutral answer, and the shape of a format.
 
-A further format (Anthropic messages, Gemini generateContent) is a sibling of `openai_chat.py` that implements
-`WireFormat`; the server does not know which it serves.
+A further format is a sibling of `openai_chat.py` that implements `WireFormat`; the server does not know which
+it serves.
 """
 
 from collections.abc import Mapping
@@ -52,6 +52,7 @@ class ModelRequest:
         output_tokens_max: The caller's bound on the answer, in tokens.
         fingerprint: Of all that the text of the answer depends on.
         body_sha256: Of the canonical body (JSON with sorted keys), in hexadecimal.
+        stream: Whether the answer is to come as events.
     """
 
     model: str
@@ -60,6 +61,7 @@ class ModelRequest:
     output_tokens_max: int | None
     fingerprint: bytes
     body_sha256: str
+    stream: bool = False
 
     @property
     def input_tokens(self) -> int:
@@ -126,20 +128,24 @@ class WireFormat(Protocol):
 
     @property
     def path(self) -> str:
-        """Path that requests are posted to."""
+        """Path that requests are posted to; `{model}` in it stands for the model."""
 
     def api_key_of(self, headers: Mapping[str, str]) -> str | None:
         """Return the API key that a request carries."""
 
-    def read(self, body: bytes) -> ModelRequest:
+    def read(self, body: bytes, model: str | None = None) -> ModelRequest:
         """Read a request body.
+
+        Args:
+            body: As it came.
+            model: The model that the address names, if it does.
 
         Raises:
             RequestRejectedError: It is not well formed, or asks for what is not simulated.
         """
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
-        """Write an answer as a response body."""
+        """Write an answer as a response body, as events if the request asks for them."""
 
     def problem(self, problem: Problem) -> bytes:
         """Write a problem as a response body."""

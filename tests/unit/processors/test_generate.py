@@ -28,7 +28,8 @@ name: note
 key: "{{ topic }}"
 inputs: inputs.json
 steps:
-  - {name: outline, prompt: outline.j2, output: outline.json, tier: mid, temperature: 0.5}
+  - {name: outline, prompt: outline.j2, output: outline.json, tier: mid, temperature: 0.5,
+     seed: 7, reasoning_effort: low, cache_ttl: 1h}
   - {name: write, prompt: write.j2, system: system.j2, output: page.json, output_tokens_max: 700}
 page: {slug: "{{ topic }}", title: "{{ steps.write.title }}", body: page.md.j2}
 """
@@ -102,8 +103,11 @@ async def test_a_request_carries_the_steps_settings(recipe: CompiledRecipe) -> N
     outline, write = gateway.requests
     assert (outline.model, write.model) == ("mid-1", "small-1")
     assert (outline.temperature, write.temperature) == (0.5, None)
+    assert (outline.seed, outline.reasoning_effort, outline.cache_ttl) == (7, "low", "1h")
+    assert (write.seed, write.reasoning_effort, write.cache_ttl) == (None, None, None)
     assert (write.step, write.schema_name, write.output_tokens_max) == ("write", "write", 700)
     assert (write.recipe, write.revision) == (recipe.ref, event.plan.revision)
+    assert write.schema is not None
     assert write.schema["required"] == ["title"]
     assert [(each.role, each.content) for each in write.messages] == [
         ("system", "You write."), ("user", "Write Tea: one")

@@ -4,6 +4,7 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import Any
 
+import orjson
 import pytest
 
 from builders import NOW, a_task
@@ -24,7 +25,8 @@ from processors.errors import (
     StoreUnavailableError,
     UnpricedModelError,
 )
-from processors.gateway.catalogue import default
+from processors.gateway.catalogue import Catalogue, default, load
+from processors.gateway.counts import of_text
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
 from processors.gateway.journal import CallKey
 from processors.gateway.journal_writer import CLOSE_S_MAX
@@ -32,25 +34,36 @@ from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.rate_headers import LimitKind
 from processors.gateway.wire import WireAnswer
-from processors.ports import ModelAnswer, ModelRequest
+from processors.ports import ModelAnswer, ModelRequest, Tool, ToolCall
 from schemas.catalogue import LimitRules
-from schemas.usage import Usage
 
 CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
 PRICES = compile_prices(CATALOGUE, NOW)
+STREAMING = load(
+    b'providers: [{name: simulated, base_url: "http://p.test/v1", stream: true}]\n'
+    b"models: [{name: gpt-5-nano, provider: simulated, tier: small, context_tokens: 8000,"
+    b" price: {input: 1, output: 2}}]"
+)
+STREAM = b"".join(
+    b"data: %s\n\n" % orjson.dumps({"choices": [choice]})
+    for choice in (
+        *({"delta": {"content": "Paris is"}} for _ in range(3)),
+        {"delta": {}, "finish_reason": "stop"},
+    )
+)
 KEY = CallKey(revision="r" * 20, step="write")
 
 
 class Rig:
     """A gateway on fakes."""
 
-    def __init__(self, *replies: Any, prices: Prices = PRICES) -> None:
+    def __init__(self, *replies: Any, prices: Prices = PRICES, catalogue: Catalogue = CATALOGUE) -> None:
         self.transport = ScriptedTransport(*replies)
         self.journal = FakeJournal()
         self.limits = ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
         self.limits.set_share(1.0)
         self.gateway = Gateway(
-            catalogue=CATALOGUE,
+            catalogue=catalogue,
             prices=prices,
             journal=self.journal,
             limits={"simulated": self.limits},
@@ -78,7 +91,7 @@ async def test_an_answer_is_priced_recorded_and_durable() -> None:
 
     recorded = answer.recorded
     assert recorded.call_id == f"{'r' * 20}/write/1"
-    assert recorded.cost_usd == PRICES.price("gpt-5-nano", Usage(input_fresh=400, output=300))
+    assert recorded.cost_usd == PRICES.price("gpt-5-nano", of_text(400, 300), NOW)
     assert (recorded.simulated, recorded.replayed, recorded.usage_estimated) == (True, False, False)
     assert recorded.batch_id == "batch-1"
     assert rig.states() == ["answered"]
@@ -338,3 +351,38 @@ async def test_what_an_answer_states_about_limits_is_learned(status: int) -> Non
         await rig.complete()
 
     assert rig.limits.per_minute() == {LimitKind.REQUESTS: 60}
+
+
+async def test_tool_calls_are_kept_and_replayed() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "weather", "arguments": "{}"}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    rig = Rig(a_completion(choices=[{"message": message, "finish_reason": "tool_calls"}]))
+    request = a_request(tools=(Tool(name="weather", description="tells it", parameters={}),))
+
+    first, second = await rig.complete(request), await rig.complete(request)
+
+    assert first.tool_calls == (ToolCall(id="c1", name="weather", arguments="{}"),)
+    assert (first.text, first.tool_calls) == (second.text, second.tool_calls)
+    assert len(rig.transport.requests) == 1
+
+
+async def test_a_stream_that_breaks_stays_booked_and_says_what_had_come() -> None:
+    rig = Rig(WireAnswer(status=200, headers={}, body=STREAM), catalogue=STREAMING)
+    rig.transport.broken = ProviderUnavailableError("the line broke")
+
+    with pytest.raises(ProviderUnavailableError):
+        await rig.complete()
+
+    (attempt,) = rig.journal.attempts(KEY)
+    assert (attempt.state, attempt.cost_usd) == ("unknown", attempt.intent.cost_max_usd)
+    assert "input and 4 output tokens had been used" in (attempt.error or "")
+
+
+async def test_a_stream_tells_when_its_first_word_came() -> None:
+    rig = Rig(WireAnswer(status=200, headers={}, body=STREAM), catalogue=STREAMING)
+
+    first, second = await rig.complete(), await rig.complete()
+
+    assert first.text == "Paris is" * 3
+    assert first.recorded.first_token_s is not None
+    assert second.recorded.first_token_s is None

@@ -91,7 +91,6 @@ def test_a_refusal_has_no_content(author: Author) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"stream": True}, "stream"),
         ({"n": 2}, "n"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"model": ""}, "model"),

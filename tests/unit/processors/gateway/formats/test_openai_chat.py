@@ -15,19 +15,31 @@ from processors.errors import (
     ProviderRejectedError,
     ProviderUnavailableError,
 )
-from processors.gateway.openai_chat import build_request, normal_usage, parse_answer
-from processors.gateway.wire import ParsedAnswer, WireAnswer
+from processors.gateway.counts import believable, of_text
+from processors.gateway.formats.openai_chat import OpenAIChat
+from processors.gateway.reading import read_answer, require_answered
+from processors.gateway.wire import ParsedAnswer, StopReason, WireAnswer
 from schemas.usage import Usage
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
+FORMAT = OpenAIChat()
+
+
 def parse(answer: WireAnswer) -> ParsedAnswer:
-    return parse_answer("p", answer, 1_000, NOW)
+    parsed = read_answer("p", FORMAT, answer, NOW)
+    require_answered("p", parsed)
+    return parsed
+
+
+def normal_usage(found: object) -> Usage | None:
+    count = believable(FORMAT.parse_usage(found), 1_000)
+    return None if count is None else count.usage
 
 
 def test_the_request_asks_for_the_schema_strictly_and_bounds_the_output() -> None:
-    wire = build_request(a_request())
+    wire = FORMAT.build_request(a_request())
 
     body = orjson.loads(wire.body)
     assert wire.path == "/chat/completions"
@@ -42,7 +54,7 @@ def test_the_request_asks_for_the_schema_strictly_and_bounds_the_output() -> Non
 
 
 def test_a_temperature_is_sent_only_when_given() -> None:
-    assert orjson.loads(build_request(a_request(temperature=0.0)).body)["temperature"] == 0.0
+    assert orjson.loads(FORMAT.build_request(a_request(temperature=0.0)).body)["temperature"] == 0.0
 
 
 def test_a_completion_is_read() -> None:
@@ -50,11 +62,13 @@ def test_a_completion_is_read() -> None:
 
     assert parsed == ParsedAnswer(
         text="hello",
-        finish_reason="stop",
-        usage=Usage(input_fresh=400, output=300),
+        stop_reason=StopReason.STOP,
+        count=parsed.count,
         response_model="gpt-5-nano-2025-08-07",
         response_id="chatcmpl-1",
     )
+    assert parsed.count is not None
+    assert parsed.count.usage == of_text(400, 300).usage
 
 
 def test_an_answer_that_was_cut_before_its_first_word_is_empty() -> None:
@@ -69,7 +83,7 @@ def test_cached_audio_and_reasoning_tokens_are_counted_once() -> None:
         "completion_tokens_details": {"reasoning_tokens": 40},
     }
 
-    usage = normal_usage(found, 1_000)
+    usage = normal_usage(found)
 
     assert usage == Usage(
         input_fresh=25, input_cache_read=60, input_cache_write=10, input_other=5, output=50, reasoning=40
@@ -96,7 +110,7 @@ def test_cached_audio_and_reasoning_tokens_are_counted_once() -> None:
     ],
 )
 def test_a_usage_that_cannot_be_true_is_none(found: Any) -> None:
-    assert normal_usage(found, 1_000) is None
+    assert normal_usage(found) is None
 
 
 @pytest.mark.parametrize(
@@ -121,7 +135,6 @@ def test_a_refusal_is_an_outcome(answer: WireAnswer) -> None:
         a_completion(choices=[]),
         a_completion(choices=[{"message": None}]),
         a_completion(None),
-        a_completion("x", finish_reason="tool_calls"),
         a_completion(choices=[{"message": {"content": "x"}, "finish_reason": 7}]),
     ],
 )

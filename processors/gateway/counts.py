@@ -1,0 +1,100 @@
+"""Tokens of one call as finely as prices tell them apart, and the normal form that follows from them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from schemas.usage import Usage
+
+INPUT_TOKENS_MAX = 100_000_000
+USAGE_FACTOR_MAX = 2
+"""Servers count some framing beyond the asked maximum; twice as much output is not a count to believe."""
+
+
+class Kind(StrEnum):
+    """What a token was used for. No token is of two kinds."""
+
+    FRESH = "fresh"
+    CACHE_READ = "cache_read"
+    CACHE_WRITE = "cache_write"
+    CACHE_WRITE_1H = "cache_write_1h"
+    OUTPUT = "output"
+    REASONING = "reasoning"
+
+
+class Modality(StrEnum):
+    """What a token stands for. Pages of a document are read as images."""
+
+    TEXT = "text"
+    AUDIO = "audio"
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+TokenClass = tuple[Kind, Modality]
+
+WRITES = frozenset({Kind.CACHE_WRITE, Kind.CACHE_WRITE_1H})
+OUTPUTS = frozenset({Kind.OUTPUT, Kind.REASONING})
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """Tokens of one call by class; the classes are disjoint, and what is absent is 0.
+
+    Attributes:
+        tokens: how many of each class, none below 0.
+    """
+
+    tokens: Mapping[TokenClass, int]
+
+    @property
+    def input(self) -> int:
+        """All input tokens, of every class."""
+        return sum(count for (kind, _), count in self.tokens.items() if kind not in OUTPUTS)
+
+    @property
+    def usage(self) -> Usage:
+        """The normal form: four input classes, and output with reasoning inside it."""
+        fresh = self._of(Kind.FRESH)
+        text = self.tokens.get((Kind.FRESH, Modality.TEXT), 0)
+        reasoning = self._of(Kind.REASONING)
+        return Usage(
+            input_fresh=text,
+            input_cache_read=self._of(Kind.CACHE_READ),
+            input_cache_write=self._of(*WRITES),
+            input_other=fresh - text,
+            output=self._of(Kind.OUTPUT) + reasoning,
+            reasoning=reasoning,
+        )
+
+    def _of(self, *kinds: Kind) -> int:
+        return sum(count for (kind, _), count in self.tokens.items() if kind in kinds)
+
+
+def of_text(input_tokens: int, output_tokens: int) -> TokenCount:
+    """Return a count of plain text, as when it is our own."""
+    return TokenCount({_text(Kind.FRESH): input_tokens, _text(Kind.OUTPUT): output_tokens})
+
+
+def counted(tokens: Mapping[Kind, int], parts: Mapping[TokenClass, int] | None = None) -> TokenCount | None:
+    """Return the count, or None when a part is larger than its whole or anything is below 0.
+
+    Args:
+        tokens: all tokens of each kind.
+        parts: those of them that are not text.
+    """
+    found = dict(parts or {})
+    for kind, total in tokens.items():
+        found[_text(kind)] = total - sum(count for (of, _), count in found.items() if of is kind)
+    return None if min(found.values(), default=0) < 0 else TokenCount(found)
+
+
+def believable(count: TokenCount | None, output_tokens_max: int) -> TokenCount | None:
+    """Return the count unless it cannot be that of an answered call with that maximum of output."""
+    if count is None or not 0 < count.input <= INPUT_TOKENS_MAX:
+        return None
+    return count if count.usage.output <= USAGE_FACTOR_MAX * output_tokens_max else None
+
+
+def _text(kind: Kind) -> TokenClass:
+    return kind, Modality.TEXT

@@ -1,0 +1,63 @@
+"""The chunks of a streamed chat completion, put together to the body that it has unstreamed."""
+
+from typing import Any
+
+from processors.gateway.formats.fields import Json, object_at, objects_at, text_at
+
+KEPT = ("id", "model", "usage", "error")
+
+
+class OpenAIChatStream:
+    """Assembler of one stream."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Any] = {}
+        self._texts: dict[str, list[str]] = {"content": [], "refusal": []}
+        self._tool_calls: dict[int, dict[str, str]] = {}
+        self._finish_reason: object = None
+
+    def add(self, event: Json) -> str:
+        """Take the next chunk. Returns what it brought of text, refusal or tool calls."""
+        self._kept |= {key: event[key] for key in KEPT if event.get(key)}
+        choice = next(objects_at(event, "choices"), {})
+        delta = object_at(choice, "delta")
+        self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        came: list[str] = []
+        for key, texts in self._texts.items():
+            texts.extend(new := _texts(delta, key))
+            came += new
+        for index, call in enumerate(objects_at(delta, "tool_calls")):
+            came.append(self._add_call(call.get("index", index), call))
+        return "".join(came)
+
+    @property
+    def complete(self) -> bool:
+        """Whether a finish reason or an error came."""
+        return self._finish_reason is not None or "error" in self._kept
+
+    def body(self) -> Json:
+        """Return what came so far, as a chat completion."""
+        if "error" in self._kept:
+            return self._kept
+        message: dict[str, Any] = {key: "".join(texts) for key, texts in self._texts.items()}
+        message["tool_calls"] = [
+            {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
+            for _, call in sorted(self._tool_calls.items())
+        ]
+        return {**self._kept, "choices": [{"message": message, "finish_reason": self._finish_reason}]}
+
+    def _add_call(self, index: object, found: Json) -> str:
+        key = index if isinstance(index, int) else len(self._tool_calls)
+        call = self._tool_calls.setdefault(key, {"id": "", "name": "", "arguments": ""})
+        function = object_at(found, "function")
+        name, arguments = text_at(function, "name"), text_at(function, "arguments")
+        call["id"] = call["id"] or text_at(found, "id")
+        call["name"] = call["name"] or name
+        call["arguments"] += arguments
+        return name + arguments
+
+
+def _texts(delta: Json, key: str) -> list[str]:
+    if isinstance(delta.get(key), list):
+        return [text for part in objects_at(delta, key) if (text := text_at(part, "text"))]
+    return [text] if (text := text_at(delta, key)) else []

@@ -1,0 +1,117 @@
+"""Where prices come from: the price book that is shipped with `genai-prices`, or a catalogue's own."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Protocol
+
+from processors.errors import UnpricedModelError
+from processors.gateway.rates import Rates, rates
+from schemas.catalogue import OwnPrice
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo
+
+BATCH: Mapping[str, str] = {"processing": "batch"}
+
+
+class PriceList(Protocol):
+    """Prices of one model."""
+
+    def at(self, moment: datetime, *, batch: bool = False) -> tuple[Rates, ...]:
+        """Return the rates that hold at that moment, the highest `above_input_tokens` first, the last one -1.
+
+        Args:
+            moment: when the call was made (aware); prices change by date, and some by the time of day.
+            batch: whether it was made through the provider's batch endpoint.
+
+        Raises:
+            UnpricedModelError: no price of batches is known.
+        """
+
+
+class OwnPriceList:
+    """A price that the catalogue gives."""
+
+    def __init__(self, name: str, price: OwnPrice) -> None:
+        named = {"input_mtok": price.input, "output_mtok": price.output}
+        cached = {"cache_read_mtok": price.cache_read, "cache_write_mtok": price.cache_write}
+        given = {key: value for key, value in cached.items() if value is not None}
+        self._name = name
+        self._rates = (rates(named | given),)
+
+    def at(self, moment: datetime, *, batch: bool = False) -> tuple[Rates, ...]:
+        """Return the rates; see the protocol."""
+        del moment
+        if batch:
+            raise UnpricedModelError(
+                f"model {self._name!r}: an own price holds for single calls, not for batches"
+            )
+        return self._rates
+
+
+class BookPriceList:
+    """Prices of a model in `genai-prices`.
+
+    Args:
+        name: of the model, for error texts.
+        model: as `look_up` found it.
+    """
+
+    def __init__(self, name: str, model: "ModelInfo") -> None:
+        self._name = name
+        self._model = model
+        # The newest only: the finest condition of a price is a minute of the day.
+        self._resolved: dict[bool, tuple[datetime, tuple[Rates, ...]]] = {}
+
+    def at(self, moment: datetime, *, batch: bool = False) -> tuple[Rates, ...]:
+        """Return the rates; see the protocol."""
+        minute = moment.replace(second=0, microsecond=0)
+        known = self._resolved.get(batch)
+        if known is None or known[0] != minute:
+            known = self._resolved[batch] = (minute, self._resolve(minute, batch=batch))
+        return known[1]
+
+    def _resolve(self, moment: datetime, *, batch: bool) -> tuple[Rates, ...]:
+        if batch and not any(variant.when == BATCH for variant in self._model.price_variants or ()):
+            raise UnpricedModelError(f"model {self._name!r}: genai-prices has no price of batches of it")
+        found = vars(self._model.get_prices(moment, BATCH if batch else None))
+        starts = {tier.start for value in found.values() for tier in getattr(value, "tiers", ())}
+        return tuple(rates(_prices(found, start), start) for start in (*sorted(starts, reverse=True), -1))
+
+
+def look_up(name: str, provider: str, model: str) -> BookPriceList:
+    """Return the prices of a model in `genai-prices`.
+
+    Args:
+        name: of the model in the catalogue, for error texts.
+        provider: its id in `genai-prices`.
+        model: a reference that `genai-prices` knows it by.
+
+    Raises:
+        UnpricedModelError: the book has no such provider or model.
+    """
+    # Imported here: it takes 0.3 s, and a catalogue of own prices does without.
+    from genai_prices import data_snapshot  # noqa: PLC0415
+
+    try:
+        _, found = data_snapshot.get_snapshot().find_provider_model(model, None, provider, None)
+    except LookupError:
+        raise UnpricedModelError(
+            f"model {name[:100]!r}: genai-prices has no {model[:100]!r} of {provider[:100]!r};"
+            " correct the reference or give an own price in the catalogue"
+        ) from None
+    return BookPriceList(name, found)
+
+
+def _prices(found: Mapping[str, Any], start: int) -> dict[str, Decimal]:
+    """Prices in US dollars per million tokens of a call just above `start` input tokens, by their names."""
+    priced = {key: value for key, value in found.items() if value is not None and key.endswith("_mtok")}
+    return {key: _at(value, start) for key, value in priced.items()}
+
+
+def _at(value: Any, start: int) -> Decimal:
+    if isinstance(value, Decimal):
+        return value
+    reached = [Decimal(tier.price) for tier in value.tiers if tier.start <= start]
+    return reached[-1] if reached else Decimal(value.base)

@@ -1,0 +1,98 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli import main
+
+GOOD = {
+    "provider": "openai",
+    "model": "gpt-5",
+    "api": "responses",
+    "usage": {
+        "input_tokens": 9703,
+        "input_tokens_details": {"cached_tokens": 8576},
+        "output_tokens": 638,
+        "output_tokens_details": {"reasoning_tokens": 576},
+    },
+    "date": "2026-08-21",
+}
+
+
+def price(folder: Path, *lines: Any, arguments: tuple[str, ...] = ("--json",)) -> Result:
+    file = folder / "usages.jsonl"
+    file.write_text("\n".join(line if isinstance(line, str) else json.dumps(line) for line in lines))
+    return CliRunner().invoke(main, ["price", str(file), *arguments])
+
+
+def test_a_row_is_told_with_its_classes_and_prices(tmp_path: Path) -> None:
+    result = price(tmp_path, GOOD)
+
+    assert result.exit_code == 0
+    assert json.loads(result.output) == GOOD | {
+        "line": 1,
+        "input": 9703,
+        "input_fresh": 1127,
+        "input_cache_read": 8576,
+        "input_cache_write": 0,
+        "input_other": 0,
+        "output": 638,
+        "reasoning": 576,
+        "input_price": "0.00248075",
+        "output_price": "0.00638",
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("not json", "Invalid JSON"),
+        ('{"provider": "openai", "model": "gpt-5"}', "usage: Field required"),
+        (GOOD | {"model": "gpt-0-none"}, "has no 'gpt-0-none'"),
+        (GOOD | {"provider": "nobody"}, "of 'nobody'"),
+        (GOOD | {"api": "grpc"}, "api is 'grpc', expected default or one of"),
+        (GOOD | {"date": "tomorrow"}, "expected an ISO date"),
+        (GOOD | {"usage": {"input_tokens": -1, "output_tokens": 1}}, "contradict|exceed"),
+        (GOOD | {"usage": {"input_tokens": 10**12, "output_tokens": 1}}, "less than or equal"),
+        ({"provider": "aws", "model": "m", "usage": {"inputTokens": 1}}, "own API of 'aws' is not spoken"),
+    ],
+)
+def test_a_bad_row_is_an_error_and_the_rest_goes_on(tmp_path: Path, line: Any, told: str) -> None:
+    result = price(tmp_path, line, GOOD)
+
+    first, second = map(json.loads, result.output.splitlines())
+    assert result.exit_code == 1
+    assert any(part in first["error"] for part in told.split("|"))
+    assert second["output_price"] == "0.00638"
+
+
+def test_the_sum_is_told_to_people(tmp_path: Path) -> None:
+    result = price(tmp_path, GOOD, GOOD, arguments=())
+
+    assert result.output.splitlines()[-1] == "0.01772150 USD, 0 rows without a price"
+
+
+def test_a_catalogues_own_price_goes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    catalogue = tmp_path / "catalogue.yaml"
+    catalogue.write_text(
+        'providers: [{name: mine, base_url: "http://p.test/v1"}]\n'
+        "models: [{name: m, provider: mine, tier: small, context_tokens: 8000, price: {input: 1, output: 2}}]"
+    )
+    monkeypatch.setenv("PRESSLINE_PROVIDERS", str(catalogue))
+
+    result = price(
+        tmp_path,
+        {
+            "provider": "mine",
+            "model": "m",
+            "usage": {"prompt_tokens": 1_000_000, "completion_tokens": 500_000},
+        },
+    )
+
+    assert [json.loads(result.output)[key] for key in ("input_price", "output_price")] == ["1", "1"]
+
+
+def test_a_file_that_is_not_there_is_wrong_use() -> None:
+    assert CliRunner().invoke(main, ["price", "no-such-file.jsonl"]).exit_code == 2
