@@ -70,20 +70,39 @@ class Poison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kill:
-    """One SIGKILL.
+class Interruption:
+    """A worker that was killed, or paused for longer than its session.
 
     Attributes:
+        row: of the fault matrix.
         at_s: wall time in seconds.
-        worker_id: who was killed.
-        open_calls: intents of that worker that were open in the journal when it was gone.
+        worker_id: who it was.
+        open_calls: intents of that worker that were open in the journal then.
         finished: records in the finished topic at that moment.
     """
 
+    row: str
     at_s: float
     worker_id: str
     open_calls: frozenset[CallId]
     finished: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedFault:
+    """A fault of the schedule.
+
+    Attributes:
+        row: of the fault matrix.
+        name: what it was.
+        lasted_s: from its beginning to its healing, in seconds.
+        recovery_s: from then until more tasks ended, in seconds; None where none did.
+    """
+
+    row: str
+    name: str
+    lasted_s: float
+    recovery_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,12 +135,19 @@ class Request:
         at_s: wall time of its arrival in seconds.
         ended_s: wall time of its end, or None when it never ended.
         status: of the answer, or None when none was sent whole.
+        task_id: whose it is.
+        fault: what the provider did to it on purpose: a fault of the simulated provider, `late` for an answer
+            after the call's deadline, or None.
+        retry_after_s: how long the provider asked to wait, in seconds, if it did.
     """
 
     call: CallId
     at_s: float
     ended_s: float | None
     status: int | None
+    task_id: str = ""
+    fault: str | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +222,8 @@ class Artefacts:
 
     submissions: tuple[Submission, ...] = ()
     poison: tuple[Poison, ...] = ()
-    kills: tuple[Kill, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+    faults: tuple[AppliedFault, ...] = ()
     records: tuple[Record, ...] = ()
     requests: tuple[Request, ...] = ()
     calls: tuple[CallRow, ...] = ()

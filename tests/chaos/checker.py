@@ -25,6 +25,8 @@ INVARIANTS: Mapping[str, Callable[[Artefacts], tuple[str, ...]]] = {
     "sink_effects": outcomes.sink_effects,
     "dead_letters_differ": outcomes.dead_letters_differ,
     "repeated_calls": calls.repeated_calls,
+    "retried_too_early": calls.retried_too_early,
+    "rate_exceeded": calls.rate_exceeded,
     "calls_without_intent": calls.calls_without_intent,
     "ledger_differs": calls.ledger_differs,
     "usage_differs": calls.usage_differs,

@@ -16,8 +16,11 @@ from streams.topics import all_topics
 
 from .artefacts import CallId, CallRow, Place, Record, Request, SinkLine, TaskRow
 from .sampler import FINISHED_TOPIC
+from .services import CALL_DEADLINE_S
 
 FETCH_MS = 1000
+SENT, CLIENT_GONE = "sent", "client_gone"
+LATE_SLACK_S = 0.5
 EMPTY_FETCHES_MAX = 30
 
 
@@ -60,15 +63,7 @@ def read_requests(log: Path) -> tuple[Request, ...]:
             started[line["request_id"]] = line
         elif line["event"] == "answered":
             ended[line["request_id"]] = line
-    return tuple(
-        Request(
-            call=parse_call(line["call"]),
-            at_s=line["time"],
-            ended_s=ended[name]["time"] if name in ended else None,
-            status=ended[name]["status"] if name in ended and ended[name]["outcome"] == "sent" else None,
-        )
-        for name, line in started.items()
-    )
+    return tuple(_request(line, ended.get(name)) for name, line in started.items())
 
 
 def read_sink(root: Path) -> tuple[SinkLine, ...]:
@@ -112,6 +107,20 @@ def parse_call(text: str) -> CallId:
     revision, _, rest = text.partition("/")
     step, _, attempt = rest.rpartition("/")
     return CallId(revision, step, int(attempt))
+
+
+def _request(line: dict[str, Any], end: dict[str, Any] | None) -> Request:
+    took_s = end["time"] - line["time"] if end else 0.0
+    late = end is not None and end["outcome"] == CLIENT_GONE and took_s > CALL_DEADLINE_S - LATE_SLACK_S
+    return Request(
+        call=parse_call(line["call"]),
+        at_s=line["time"],
+        ended_s=end["time"] if end else None,
+        status=end["status"] if end and end["outcome"] == SENT else None,
+        task_id=line["task"],
+        fault="late" if late else line["fault"],
+        retry_after_s=line["retry_after_s"],
+    )
 
 
 def _record(raw: ConsumerRecord) -> Record:

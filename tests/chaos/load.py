@@ -4,6 +4,7 @@ import asyncio
 import csv
 import random
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -52,23 +53,28 @@ class Load:
             bootstrap_servers=brokers, acks="all", enable_idempotence=True, max_request_size=REQUEST_BYTES_MAX
         )
 
-    async def run(self, finished: Callable[[], int]) -> None:
+    async def run(self, finished: Callable[[], int], up_to: Callable[[], float]) -> None:
         """Send all of it, chunk by chunk, while the backlog has room.
 
         Args:
             finished: how many tasks have ended; bounds how far the load runs ahead.
+            up_to: the share of all that may be sent so far.
         """
         await self._tasks.start()
         await self._raw.start()
         try:
             for start in range(0, len(self._items), CHUNK_TASKS):
                 await until(lambda: len(self.submissions) - finished() <= self._backlog_max)
+                await until(partial(self._allowed, start, up_to))
                 chunk = self._items[start : start + CHUNK_TASKS]
                 await asyncio.gather(*(self._send(item) for item in chunk))
                 await asyncio.sleep(PACE_S)
         finally:
             await self._tasks.stop()
             await self._raw.stop()
+
+    def _allowed(self, start: int, up_to: Callable[[], float]) -> bool:
+        return start <= up_to() * len(self._items)
 
     async def _send(self, item: Item) -> None:
         if isinstance(item, PoisonRecord):
