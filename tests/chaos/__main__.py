@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import shutil
 import signal
 import sys
@@ -34,6 +35,9 @@ def main() -> int:
     except ValueError as error:
         parser.error(str(error))
     home = Path(tempfile.mkdtemp(prefix="pressline-chaos-"))
+    # What clients of killed services have to say is for whoever looks into a violation.
+    (home / "logs").mkdir()
+    logging.basicConfig(filename=home / "logs" / "chaos.log", level=logging.WARNING)
     kept = True
     try:
         result = asyncio.run(_run(arguments, home))

@@ -1,7 +1,7 @@
 """What a run leaves behind: the checker sees this and nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 SendResult = Literal["ok", "fail", "unknown"]
@@ -46,12 +46,14 @@ class Submission:
         task_id: its task.
         result: what the producer was told.
         poison: whether it must end as a dead letter.
+        order_key: of tasks whose order is to be kept.
     """
 
     submission_id: str
     task_id: str
     result: SendResult
     poison: bool = False
+    order_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,6 +118,7 @@ class Record:
         source: CloudEvents source, or empty.
         origin: where a dead letter came from, else None.
         outcome: how a finished event says that the task ended, else None.
+        canary: whether a header holds a secret or a text of a prompt.
     """
 
     place: Place
@@ -124,6 +127,7 @@ class Record:
     source: str
     origin: Place | None = None
     outcome: str | None = None
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,6 +222,7 @@ class Artefacts:
     Attributes:
         stuck: what had not come to its end when the run gave up waiting; empty when all had.
         self_ended_workers: workers that ended though nobody killed them.
+        canaries: lines of logs and metrics that hold a secret or a text of a prompt.
     """
 
     submissions: tuple[Submission, ...] = ()
@@ -231,4 +236,5 @@ class Artefacts:
     tasks: tuple[TaskRow, ...] = ()
     samples: tuple[Sample, ...] = ()
     stuck: tuple[str, ...] = ()
-    self_ended_workers: tuple[str, ...] = field(default=())
+    self_ended_workers: tuple[str, ...] = ()
+    canaries: tuple[str, ...] = ()

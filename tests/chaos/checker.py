@@ -16,6 +16,11 @@ def workers_ended(run: Artefacts) -> tuple[str, ...]:
     return run.self_ended_workers
 
 
+def secrets_seen(run: Artefacts) -> tuple[str, ...]:
+    """No log, metric or header holds an API key or a text of a prompt."""
+    return (*run.canaries, *(f"a header at {record.place}" for record in run.records if record.canary))
+
+
 INVARIANTS: Mapping[str, Callable[[Artefacts], tuple[str, ...]]] = {
     "liveness": liveness,
     "lost_tasks": outcomes.lost_tasks,
@@ -23,6 +28,7 @@ INVARIANTS: Mapping[str, Callable[[Artefacts], tuple[str, ...]]] = {
     "wrong_outcomes": outcomes.wrong_outcomes,
     "phantoms": outcomes.phantoms,
     "sink_effects": outcomes.sink_effects,
+    "order_broken": outcomes.order_broken,
     "dead_letters_differ": outcomes.dead_letters_differ,
     "repeated_calls": calls.repeated_calls,
     "retried_too_early": calls.retried_too_early,
@@ -32,6 +38,7 @@ INVARIANTS: Mapping[str, Callable[[Artefacts], tuple[str, ...]]] = {
     "usage_differs": calls.usage_differs,
     "commits_pass_unfinished": offsets.commits_pass_unfinished,
     "commits_go_back": offsets.commits_go_back,
+    "secrets_seen": secrets_seen,
     "workers_ended": workers_ended,
 }
 

@@ -1,7 +1,7 @@
 """Reads what a run left: topics, provider log, sink log, PostgreSQL."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ LATE_SLACK_S = 0.5
 EMPTY_FETCHES_MAX = 30
 
 
-async def read_topics(brokers: str, partitions: int) -> tuple[Record, ...]:
+async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) -> tuple[Record, ...]:
     """Return every record of every topic.
 
     Args:
         brokers: bootstrap servers.
         partitions: of each topic.
+        canaries: what no header may hold.
 
     Raises:
         RuntimeError: the broker stopped giving records before the end.
@@ -45,7 +46,7 @@ async def read_topics(brokers: str, partitions: int) -> tuple[Record, ...]:
         empty = 0
         while len(records) < left and empty < EMPTY_FETCHES_MAX:
             batches = await consumer.getmany(timeout_ms=FETCH_MS)
-            records += [_record(raw) for batch in batches.values() for raw in batch]
+            records += [_record(raw, canaries) for batch in batches.values() for raw in batch]
             empty = 0 if batches else empty + 1
     finally:
         await consumer.stop()
@@ -123,7 +124,7 @@ def _request(line: dict[str, Any], end: dict[str, Any] | None) -> Request:
     )
 
 
-def _record(raw: ConsumerRecord) -> Record:
+def _record(raw: ConsumerRecord, canaries: Sequence[str]) -> Record:
     headers = text_headers(raw.headers)
     finished = raw.topic == FINISHED_TOPIC and raw.value is not None
     return Record(
@@ -133,6 +134,7 @@ def _record(raw: ConsumerRecord) -> Record:
         source=headers.get("ce_source", ""),
         origin=_origin(headers),
         outcome=orjson.loads(raw.value)["outcome"] if finished else None,
+        canary=any(canary.encode() in value for _, value in raw.headers for canary in canaries if value),
     )
 
 

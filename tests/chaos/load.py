@@ -18,6 +18,7 @@ from streams.engine.producer import REQUEST_BYTES_MAX, RecordProducer
 from streams.envelope import Lineage, event_record
 
 from .artefacts import Place, Poison, SendResult, Submission
+from .canaries import CANARY_CITY
 from .poison import SOURCE, PoisonRecord, make_poison
 from .waiting import until
 
@@ -29,6 +30,9 @@ CHUNK_TASKS = 25
 PACE_S = 0.1
 BACKLOG_SHARE = 0.2
 BACKLOG_MIN = 100
+CANARY_EACH = 10
+SERIES_SPAN, SERIES_EACH = 30, 6
+"""Every sixth task belongs to a series of five, whose order is to be kept."""
 
 Item = Task | PoisonRecord
 
@@ -89,7 +93,12 @@ class Load:
         except KafkaError:
             result = "unknown"
         self.submissions.append(
-            Submission(submission_id=item.submission_id, task_id=item.task_id, result=result)
+            Submission(
+                submission_id=item.submission_id,
+                task_id=item.task_id,
+                result=result,
+                order_key=item.order_key,
+            )
         )
 
     async def _send_poison(self, item: PoisonRecord) -> None:
@@ -121,6 +130,10 @@ def _items(tasks: int, poison: int, chance: random.Random) -> Iterator[Item]:
 
 def _task(task_id: str, rows: list[dict[str, str]], number: int, chance: random.Random) -> Task:
     row = rows[number % len(rows)]
+    if number % CANARY_EACH == 0:
+        row = row | {"from_city": CANARY_CITY}
+    series = number // SERIES_SPAN if number % SERIES_EACH == 0 else None
+    bulk = chance.random() < BULK_SHARE if series is None else series % 2 == 0
     return Task(
         task_id=task_id,
         recipe=RECIPE,
@@ -129,6 +142,7 @@ def _task(task_id: str, rows: list[dict[str, str]], number: int, chance: random.
             "distance_km": int(row["distance_km"]),
             "variant": f"v{number // len(rows)}",
         },
-        lane=Lane.BULK if chance.random() < BULK_SHARE else Lane.LIVE,
+        lane=Lane.BULK if bulk else Lane.LIVE,  # the lanes are different topics: a series is in one
+        order_key=None if series is None else f"series-{series}",
         target=PublishTarget(site=SITE, slug=None),
     )

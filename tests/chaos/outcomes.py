@@ -3,7 +3,8 @@
 from collections import Counter, defaultdict
 
 from processors.disposition import RetryPolicy
-from schemas.base import Outcome
+from schemas.base import Outcome, Stage
+from streams.pipeline import PIPELINE
 
 from .artefacts import Artefacts, Place, Poison, Record
 from .calls import FAILED
@@ -13,6 +14,7 @@ from .sampler import FINISHED_TOPIC
 SPOILED = frozenset({"wrong_schema", "truncated_content"})
 """Answers that are paid for, and asked to be repaired."""
 REPAIR = "/repair-"
+SUBMITTED = frozenset(PIPELINE[Stage.CLASSIFY].topics)
 
 
 def lost_tasks(run: Artefacts) -> tuple[str, ...]:
@@ -92,6 +94,24 @@ def sink_effects(run: Artefacts) -> tuple[str, ...]:
             if Outcome.PUBLISHED in outcomes.get(s.submission_id, ()) and s.task_id not in published
         ),
     )
+
+
+def order_broken(run: Artefacts) -> tuple[str, ...]:
+    """Pages of one order key have their effects in the order in which the tasks were accepted."""
+    series = {s.submission_id: s for s in run.submissions if s.order_key is not None}
+    accepted: dict[str, dict[str, int]] = defaultdict(dict)
+    for record in run.records:
+        submission = series.get(_submission(record) or "") if record.place.topic in SUBMITTED else None
+        if submission is not None and submission.order_key is not None:
+            # A retransmission changes nothing: what counts is the first.
+            accepted[submission.order_key].setdefault(submission.task_id, record.place.offset)
+    effects = list(dict.fromkeys(line.task_id for line in run.sink))
+    found: list[str] = []
+    for key, offsets in accepted.items():
+        seen = [task_id for task_id in effects if task_id in offsets]
+        if seen != sorted(seen, key=offsets.__getitem__):
+            found.append(f"{key}: published as {seen}")
+    return tuple(found)
 
 
 def effects_without_line(run: Artefacts) -> int:

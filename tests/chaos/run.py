@@ -12,6 +12,7 @@ from streams.store.database import Database
 
 from . import collect
 from .artefacts import Artefacts
+from .canaries import CANARY_CITY, find
 from .cluster import Cluster
 from .faults.fault import Fault
 from .load import Load
@@ -124,6 +125,7 @@ class Run:
             await self._watched("quiesce", quiet, now)
         if self._stuck:
             self._stuck += await now.stuck()
+        await self._cluster.workers.save_metrics()
         await self._cluster.workers.stop()
         await sampler.sample()
         self.durations.end("stop")
@@ -151,12 +153,13 @@ class Run:
     async def _collect(self, now: "UnderWay") -> Artefacts:
         services = self._cluster.services
         settings = services.settings
+        canaries = (CANARY_CITY, self._cluster.api_key)
         artefacts = Artefacts(
             submissions=tuple(now.load.submissions),
             poison=tuple(now.load.poison),
             interruptions=tuple(now.scene.interruptions),
             faults=tuple(now.schedule.applied),
-            records=await collect.read_topics(settings.need_brokers(), settings.partitions),
+            records=await collect.read_topics(settings.need_brokers(), settings.partitions, canaries),
             requests=collect.read_requests(services.provider_log),
             calls=await collect.read_calls(now.database),
             sink=collect.read_sink(settings.site),
@@ -164,6 +167,7 @@ class Run:
             samples=tuple(now.sampler.samples),
             stuck=self._stuck,
             self_ended_workers=tuple(self._cluster.workers.self_ended),
+            canaries=tuple(find(self._cluster.options.home / "logs", canaries)),
         )
         self.durations.end("collect")
         return artefacts

@@ -1,6 +1,7 @@
 """The checker finds what it is there to find: each fault is planted in the artefacts of a good run."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,7 @@ from chaos.artefacts import (
     Submission,
     TaskRow,
 )
+from chaos.canaries import find
 from chaos.checker import INVARIANTS, check
 from chaos.collect import parse_call
 from chaos.fault_matrix import FAULTS as MATRIX
@@ -99,6 +101,10 @@ AFTER_REFUSAL = replace(
     requests=REFUSED,
     calls=REFUSED_ROWS,
     records=(*(r for r in GOOD.records if r != USAGE), USAGE_AGAIN),
+)
+IN_ORDER = (
+    replace(GOOD.submissions[0], order_key="series-0"),
+    Submission(submission_id="f" * 20, task_id="chaos-000002", result="ok", order_key="series-0"),
 )
 LETTER_OF_GOOD = replace(LETTER, origin=PIPELINE[1].place, sha256="ab")
 DEAD = replace(
@@ -268,6 +274,23 @@ FAULTS: dict[str, tuple[Artefacts, str]] = {
         replace(GOOD, samples=(*GOOD.samples, Sample(commits={CLASSIFY: Commit(1, "")}, ends=ENDS))),
         "commits_go_back",
     ),
+    "pages of one order key in another order": (
+        replace(
+            GOOD,
+            submissions=IN_ORDER,
+            records=(
+                *GOOD.records,
+                replace(PIPELINE[0], place=Place(SUBMITTED, 0, 7), ce_id=f"{'f' * 20}.task.submitted.0.0"),
+            ),
+            sink=(replace(GOOD.sink[0], key="rev2", task_id="chaos-000002"), *GOOD.sink),
+        ),
+        "order_broken",
+    ),
+    "a header that holds a secret": (
+        replace(GOOD, records=(*GOOD.records, replace(LETTER, canary=True))),
+        "secrets_seen",
+    ),
+    "a log that holds a secret": (replace(GOOD, canaries=("worker-0.log:1",)), "secrets_seen"),
     "a run that never came to its end": (replace(GOOD, stuck=("chaos-000001 is generated",)), "liveness"),
     "a worker that ended by itself": (replace(GOOD, self_ended_workers=("worker 0",)), "workers_ended"),
 }
@@ -355,6 +378,14 @@ def test_an_effect_whose_line_a_kill_cost_counts_as_one() -> None:
     repeat = replace(GOOD.sink[0], effect=False)
 
     assert violated(replace(GOOD, sink=(repeat, repeat))) == set()
+
+
+def test_canaries_are_found_where_operators_look_and_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "worker-0.log").write_text("starting\nkey sk-chaos-1 refused\n")
+    (tmp_path / "worker-0.metrics").write_text('calls{city="sk-chaos-1"} 1\n')
+    (tmp_path / "provider.jsonl").write_text("sk-chaos-1")
+
+    assert list(find(tmp_path, ("sk-chaos-1", "other"))) == ["worker-0.log:2", "worker-0.metrics:1"]
 
 
 def test_the_path_of_a_step_may_have_slashes() -> None:

@@ -4,7 +4,10 @@ import asyncio
 import signal
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import httpx
 
 from streams.embedded import ports
 from streams.embedded.processes import ChildProcess
@@ -34,13 +37,6 @@ class Workers:
     def living(self) -> list[int]:
         """Numbers of the workers that run now."""
         return sorted(number for number, worker in self._running.items() if worker.running)
-
-    @property
-    def metrics(self) -> Mapping[int, str]:
-        """Address of each living worker's metrics, by process id."""
-        return {
-            self._running[n].pid: f"http://{ports.LOOPBACK}:{self._web_ports[n]}/metrics" for n in self.living
-        }
 
     def start(self, number: int) -> None:
         """Start the worker of that number."""
@@ -86,6 +82,15 @@ class Workers:
             if not worker.running:
                 self.self_ended.append(str(worker.failure("ended by itself")))
                 self.start(number)
+
+    async def save_metrics(self) -> None:
+        """Keep what each worker's metrics say now, beside its log."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            for number in self.living:
+                url = f"http://{ports.LOOPBACK}:{self._web_ports[number]}/metrics"
+                with suppress(httpx.HTTPError):  # it stops just now, or hangs: others say so
+                    text = (await client.get(url)).text
+                    (self._logs / f"worker-{number}.metrics").write_text(text)
 
     async def stop(self) -> None:
         """SIGTERM to all; calls in flight end first."""
