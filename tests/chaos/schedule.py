@@ -16,7 +16,7 @@ from .waiting import until
 FIRST_AT, LAST_AT = 0.03, 0.85
 DELAY_S_MAX = 1.0
 AT_ONCE_SHARE = 0.5
-LOAD_AHEAD_SHARE = 0.1
+LOAD_AHEAD_SHARE = 0.2
 RECOVERY_S_MAX = 60.0
 
 

@@ -1,5 +1,6 @@
 """What workers talk to: Kafka, PostgreSQL and the simulated provider, with a fault proxy before each."""
 
+import asyncio
 import signal
 import sys
 from collections.abc import Iterator, Mapping
@@ -56,6 +57,7 @@ class Services:
         self.provider_proxy = Proxy(next(free), next(free))
         self._database_proxy_port = next(free)
         self._database_proxy: Proxy | None = None
+        self.database_there = asyncio.Event()
         self._provider: ChildProcess | None = None
 
     @property
@@ -90,6 +92,7 @@ class Services:
         """
         await self.kafka.start()
         await self.postgres.start()
+        self.database_there.set()
         await prepare(self.settings)
         database_port = httpx.URL(self.postgres.url).port
         self._database_proxy = Proxy(self._database_proxy_port, database_port or POSTGRES_PORT)

@@ -12,8 +12,10 @@ class DatabaseKill(Fault):
 
     async def apply(self) -> None:
         """Kill it."""
+        self.cluster.services.database_there.clear()
         await self.cluster.services.postgres.kill()
 
     async def heal(self) -> None:
         """Start it on its data."""
         await self.cluster.services.postgres.start()
+        self.cluster.services.database_there.set()

@@ -17,5 +17,6 @@ class WorkerKill(Fault):
         await self.scene.interrupted(self.row, pid)
 
     async def heal(self) -> None:
-        """Start it again."""
+        """Start it again; without a database it would give up after ten seconds."""
+        await self.cluster.services.database_there.wait()
         self.cluster.workers.start(self._number)
