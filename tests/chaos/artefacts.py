@@ -1,7 +1,7 @@
 """What a run leaves behind: the checker sees this and nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 SendResult = Literal["ok", "fail", "unknown"]
@@ -222,6 +222,7 @@ class Artefacts:
     Attributes:
         stuck: what had not come to its end when the run gave up waiting; empty when all had.
         self_ended_workers: workers that ended though nobody killed them.
+        counters: what the workers counted that were there at the end, by metric.
         canaries: lines of logs and metrics that hold a secret or a text of a prompt.
     """
 
@@ -237,4 +238,5 @@ class Artefacts:
     samples: tuple[Sample, ...] = ()
     stuck: tuple[str, ...] = ()
     self_ended_workers: tuple[str, ...] = ()
+    counters: Mapping[str, float] = field(default_factory=dict)
     canaries: tuple[str, ...] = ()

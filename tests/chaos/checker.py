@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
-from . import calls, offsets, outcomes
+from . import calls, counters, offsets, outcomes
 from .artefacts import Artefacts
 
 
@@ -38,6 +38,7 @@ INVARIANTS: Mapping[str, Callable[[Artefacts], tuple[str, ...]]] = {
     "usage_differs": calls.usage_differs,
     "commits_pass_unfinished": offsets.commits_pass_unfinished,
     "commits_go_back": offsets.commits_go_back,
+    "counted_too_much": counters.counted_too_much,
     "secrets_seen": secrets_seen,
     "workers_ended": workers_ended,
 }

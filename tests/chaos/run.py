@@ -14,6 +14,7 @@ from . import collect
 from .artefacts import Artefacts
 from .canaries import CANARY_CITY, find
 from .cluster import Cluster
+from .counters import read_counters
 from .faults.fault import Fault
 from .load import Load
 from .sampler import OffsetSampler
@@ -167,6 +168,7 @@ class Run:
             samples=tuple(now.sampler.samples),
             stuck=self._stuck,
             self_ended_workers=tuple(self._cluster.workers.self_ended),
+            counters=read_counters(self._cluster.options.home / "logs"),
             canaries=tuple(find(self._cluster.options.home / "logs", canaries)),
         )
         self.durations.end("collect")

@@ -24,6 +24,7 @@ from chaos.artefacts import (
 from chaos.canaries import find
 from chaos.checker import INVARIANTS, check
 from chaos.collect import parse_call
+from chaos.counters import read_counters
 from chaos.fault_matrix import FAULTS as MATRIX
 from chaos.fault_matrix import choose
 from chaos.schedule import plan_faults, plan_kills
@@ -286,6 +287,10 @@ FAULTS: dict[str, tuple[Artefacts, str]] = {
         ),
         "order_broken",
     ),
+    "a counter above what happened": (
+        replace(GOOD, counters={"pressline_tasks_finished_total": 2.0}),
+        "counted_too_much",
+    ),
     "a header that holds a secret": (
         replace(GOOD, records=(*GOOD.records, replace(LETTER, canary=True))),
         "secrets_seen",
@@ -386,6 +391,14 @@ def test_canaries_are_found_where_operators_look_and_not_shown(tmp_path: Path) -
     (tmp_path / "provider.jsonl").write_text("sk-chaos-1")
 
     assert list(find(tmp_path, ("sk-chaos-1", "other"))) == ["worker-0.log:2", "worker-0.metrics:1"]
+
+
+def test_counters_are_summed_over_labels_and_workers(tmp_path: Path) -> None:
+    text = '# TYPE pressline_model_calls_total counter\npressline_model_calls_total{model="a"} 2\n'
+    (tmp_path / "worker-0.metrics").write_text(text + 'pressline_model_calls_total{model="b"} 1\n')
+    (tmp_path / "worker-1.metrics").write_text(text)
+
+    assert read_counters(tmp_path)["pressline_model_calls_total"] == 5
 
 
 def test_the_path_of_a_step_may_have_slashes() -> None:
