@@ -37,7 +37,9 @@ def main() -> int:
     home = Path(tempfile.mkdtemp(prefix="pressline-chaos-"))
     # What clients of killed services have to say is for whoever looks into a violation.
     (home / "logs").mkdir()
-    logging.basicConfig(filename=home / "logs" / "chaos.log", level=logging.WARNING)
+    logging.basicConfig(
+        filename=home / "logs" / "chaos.log", level=logging.INFO, format="%(asctime)s %(name)s %(message)s"
+    )
     kept = True
     try:
         result = asyncio.run(_run(arguments, home))

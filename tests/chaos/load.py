@@ -4,7 +4,7 @@ import asyncio
 import csv
 import random
 from collections.abc import Callable, Iterator
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -26,7 +26,9 @@ ROWS = Path("recipes/flight-route/rows.csv")
 RECIPE = "chaos-page"
 SITE = "chaos"
 BULK_SHARE = 0.7
-CHUNK_TASKS = 25
+CHUNKS_MIN, CHUNK_TASKS_MAX = 200, 25
+HELD_S_MAX = 1.5
+"""A load that is held back trickles on, chunk by chunk: a fault shall always find something to break."""
 PACE_S = 0.1
 BACKLOG_SHARE = 0.2
 BACKLOG_MIN = 100
@@ -51,6 +53,7 @@ class Load:
         self.submissions: list[Submission] = []
         self.poison: list[Poison] = []
         self._items = list(_items(tasks, poison, random.Random(seed)))
+        self._chunk_tasks = max(1, min(CHUNK_TASKS_MAX, tasks // CHUNKS_MIN))
         self._backlog_max = max(BACKLOG_MIN, int(tasks * BACKLOG_SHARE))
         self._tasks = RecordProducer(brokers, "chaos-load")
         self._raw = AIOKafkaProducer(
@@ -62,23 +65,25 @@ class Load:
 
         Args:
             finished: how many tasks have ended; bounds how far the load runs ahead.
-            up_to: the share of all that may be sent so far.
+            up_to: the share of all that may be sent so far at full speed.
         """
         await self._tasks.start()
         await self._raw.start()
         try:
-            for start in range(0, len(self._items), CHUNK_TASKS):
+            for start in range(0, len(self._items), self._chunk_tasks):
                 await until(lambda: len(self.submissions) - finished() <= self._backlog_max)
-                await until(partial(self._allowed, start, up_to))
-                chunk = self._items[start : start + CHUNK_TASKS]
+                await self._held(start, up_to)
+                chunk = self._items[start : start + self._chunk_tasks]
                 await asyncio.gather(*(self._send(item) for item in chunk))
                 await asyncio.sleep(PACE_S)
         finally:
             await self._tasks.stop()
             await self._raw.stop()
 
-    def _allowed(self, start: int, up_to: Callable[[], float]) -> bool:
-        return start <= up_to() * len(self._items)
+    async def _held(self, start: int, up_to: Callable[[], float]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD_S_MAX):
+                await until(lambda: start <= up_to() * len(self._items))
 
     async def _send(self, item: Item) -> None:
         if isinstance(item, PoisonRecord):

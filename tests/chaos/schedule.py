@@ -1,6 +1,7 @@
 """The seeded schedule of faults, and its execution."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Sequence
@@ -16,8 +17,10 @@ from .waiting import until
 FIRST_AT, LAST_AT = 0.03, 0.85
 DELAY_S_MAX = 1.0
 AT_ONCE_SHARE = 0.5
-LOAD_AHEAD_SHARE = 0.2
+LOAD_AHEAD_SHARE = 0.1
 RECOVERY_S_MAX = 60.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,7 @@ class Schedule:
         await asyncio.gather(*healing)
 
     async def _in_turn(self, plans: Sequence[PlannedFault]) -> None:
-        """The next one when the pipeline moves again; the load waits, so that none strikes an idle one."""
+        """The next one when the pipeline moves again; the load hangs back, and none strikes an idle one."""
         for plan in plans:
             self.load_up_to = plan.at + LOAD_AHEAD_SHARE
             await self._reached(plan)
@@ -102,6 +105,7 @@ class Schedule:
         await asyncio.sleep(plan.delay_s)
 
     async def _apply(self, plan: PlannedFault) -> tuple[Fault, float]:
+        log.info("%s begins: %s", plan.fault.row, plan.fault.name)
         fault, started_s = plan.fault(self._scene), time.monotonic()
         await fault.apply()
         return fault, started_s
@@ -110,6 +114,7 @@ class Schedule:
         await asyncio.sleep(plan.lasts_s)
         await fault.heal()
         healed_s = time.monotonic()
+        log.info("%s is healed", fault.row)
         moved = await self._moves_again()
         self.applied.append(
             AppliedFault(
@@ -123,7 +128,7 @@ class Schedule:
     async def _moves_again(self) -> bool:
         """Wait until more tasks end, RECOVERY_S_MAX seconds at most; tell whether they did."""
         before = self._scene.finished()
-        if before >= self.load_up_to * self._tasks:
+        if before >= self._tasks:
             return False  # nothing is left to move
         try:
             async with asyncio.timeout(RECOVERY_S_MAX):
