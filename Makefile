@@ -9,6 +9,8 @@ LOCKS := deploy/requirements
 TASKS ?= 5000
 KILLS ?= 10
 BROKERS ?= 1
+BROKER_KILLS ?= 1
+FAULTS ?= all
 SEED ?= 1
 
 .PHONY: demo test lint format bench chaos clean lock help
@@ -35,8 +37,9 @@ format: $(DEV_STAMP) ## Format the code.
 bench: $(DEV_STAMP) ## Cost of the engine beside its peers.
 	@$(BIN)/python benchmarks/engine.py
 
-chaos: $(DEV_STAMP) ## Kill workers under load and check that nothing is lost; prints one JSON object last.
-	@$(BIN)/python -m tests.chaos --tasks $(TASKS) --kills $(KILLS) --brokers $(BROKERS) --seed $(SEED)
+chaos: $(DEV_STAMP) ## Break everything under load and check that nothing is lost; prints one JSON object last.
+	@$(BIN)/python -m tests.chaos --tasks $(TASKS) --kills $(KILLS) --brokers $(BROKERS) \
+	  --broker-kills $(BROKER_KILLS) --faults $(FAULTS) --seed $(SEED)
 
 lock: $(DEV_STAMP) ## Renew the hash-locked requirements from pyproject.toml.
 	@for name in runtime embedded dev; do \

@@ -16,7 +16,14 @@ from streams.embedded.errors import EmbeddedError
 from streams.embedded.home_lock import HomeLock
 from streams.embedded.jars import OnProgress, maven_fetch, pinned_jars, resolve_jars
 from streams.embedded.kafka_cluster import BROKER_COUNTS, Broker, Cluster, load_or_create
-from streams.embedded.kafka_files import JAVA_FILE, SERVER_FILE, java_program, log_path, write_files
+from streams.embedded.kafka_files import (
+    JAVA_FILE,
+    SERVER_FILE,
+    ProxiedListener,
+    java_program,
+    log_path,
+    write_files,
+)
 from streams.embedded.kafka_probe import brokers_seen
 from streams.embedded.processes import ChildProcess, end_leftovers, run_blocking
 
@@ -38,6 +45,7 @@ class EmbeddedKafka:
         home: Pressline's data folder.
         brokers: 1 or 3.
         message_bytes_max: the largest record batch that a topic takes.
+        proxied: of each broker a second listener that a proxy stands before; none outside of fault tests.
         on_progress: told (jars done, jars in all) while the program is fetched and checked, from a thread.
 
     Raises:
@@ -50,6 +58,7 @@ class EmbeddedKafka:
         brokers: int = 1,
         *,
         message_bytes_max: int = MESSAGE_BYTES_MAX,
+        proxied: Sequence[ProxiedListener] = (),
         on_progress: OnProgress | None = None,
     ) -> None:
         if brokers not in BROKER_COUNTS:
@@ -57,6 +66,7 @@ class EmbeddedKafka:
         self._folder = home.resolve() / "kafka"
         self._broker_count = brokers
         self._message_bytes_max = message_bytes_max
+        self._proxied = dict(enumerate(proxied))
         self._on_progress = on_progress
         self._lock = HomeLock(self._folder)
         self._abandoned = threading.Event()
@@ -162,7 +172,8 @@ class EmbeddedKafka:
     def _prepare(self, cluster: Cluster, jars: tuple[Path, ...], broker: Broker) -> None:
         folder = self._broker_folder(broker.index)
         folder.mkdir(exist_ok=True)
-        write_files(folder, broker, cluster, jars, self._message_bytes_max)
+        proxied = self._proxied.get(broker.index)
+        write_files(folder, broker, cluster, jars, self._message_bytes_max, proxied)
         if (folder / FORMATTED_FILE).exists():
             return
         # No marker, so an earlier format was cut off: no broker has ever run on what it left.

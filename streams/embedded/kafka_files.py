@@ -1,5 +1,6 @@
 """The files that one embedded broker starts from."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,19 @@ JAVA_FILE: Final = "java.args"
 LOGGING_FILE: Final = "log4j2.properties"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProxiedListener:
+    """A second way into a broker, whose clients are told the address of a proxy; for fault tests.
+
+    Attributes:
+        port: where the broker listens for the proxy.
+        advertised_port: where the proxy listens for clients.
+    """
+
+    port: int
+    advertised_port: int
+
+
 def java_program() -> str:
     """Return the path of the Java runtime.
 
@@ -32,10 +46,15 @@ def java_program() -> str:
 
 
 def write_files(
-    folder: Path, broker: Broker, cluster: Cluster, jars: tuple[Path, ...], message_bytes_max: int
+    folder: Path,
+    broker: Broker,
+    cluster: Cluster,
+    jars: tuple[Path, ...],
+    message_bytes_max: int,
+    proxied: ProxiedListener | None = None,
 ) -> None:
     """Write a broker's files into its folder."""
-    settings = _server_settings(folder, broker, cluster, message_bytes_max)
+    settings = _server_settings(folder, broker, cluster, message_bytes_max) | _listeners(broker, proxied)
     (folder / SERVER_FILE).write_text(
         "".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8"
     )
@@ -76,18 +95,30 @@ def _server_settings(
 
 
 def _identity(folder: Path, broker: Broker, cluster: Cluster) -> dict[str, str | int]:
-    client = f"PLAINTEXT://{LOOPBACK}:{broker.client_port}"
-    controller = f"CONTROLLER://{LOOPBACK}:{broker.controller_port}"
     return {
         "node.id": broker.index,
         "process.roles": "broker,controller",
         "controller.quorum.bootstrap.servers": cluster.controllers,
         "controller.listener.names": "CONTROLLER",
-        "listeners": f"{client},{controller}",
-        "advertised.listeners": f"{client},{controller}",
-        "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
         "log.dirs": _escaped(folder / "data"),
     }
+
+
+def _listeners(broker: Broker, proxied: ProxiedListener | None) -> dict[str, str]:
+    listening = {"PLAINTEXT": broker.client_port, "CONTROLLER": broker.controller_port}
+    advertised = dict(listening)
+    if proxied is not None:
+        # A client learns the brokers' addresses from the listener that it came in by.
+        listening["PROXIED"], advertised["PROXIED"] = proxied.port, proxied.advertised_port
+    return {
+        "listeners": _addresses(listening),
+        "advertised.listeners": _addresses(advertised),
+        "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in listening),
+    }
+
+
+def _addresses(ports: dict[str, int]) -> str:
+    return ",".join(f"{name}://{LOOPBACK}:{port}" for name, port in ports.items())
 
 
 def _copies(brokers: int) -> dict[str, str | int]:

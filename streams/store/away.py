@@ -1,5 +1,6 @@
 """Which errors mean that PostgreSQL is away, and which are bugs."""
 
+import re
 from typing import Final
 
 import asyncpg
@@ -25,6 +26,9 @@ AWAY_SQLSTATES: Final = {
 
 # asyncpg reports use of a lost connection and misuse of its own API with one class; only the text differs.
 CLOSED_TEXTS: Final = ("connection is closed", "pool is clos")
+# A connection that the server has just ended (states 1 to 4 of asyncpg's protocol) and that asyncpg has not
+# noticed yet. Source: https://github.com/MagicStack/asyncpg/blob/master/asyncpg/protocol/coreproto.pxd
+ENDING: Final = re.compile(r"another operation \([1-4]\) is in progress")
 
 
 def is_away(error: BaseException) -> bool:
@@ -42,4 +46,6 @@ def is_away(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError):
         return any(text in str(error) for text in CLOSED_TEXTS)
     # TimeoutError is an OSError: the pool's and the statement's deadlines arrive as one.
-    return isinstance(error, OSError | asyncpg.TargetServerAttributeNotMatched)
+    if isinstance(error, OSError | asyncpg.TargetServerAttributeNotMatched):
+        return True
+    return isinstance(error, asyncpg.InternalClientError) and ENDING.search(str(error)) is not None

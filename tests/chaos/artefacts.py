@@ -46,12 +46,14 @@ class Submission:
         task_id: its task.
         result: what the producer was told.
         poison: whether it must end as a dead letter.
+        order_key: of tasks whose order is to be kept.
     """
 
     submission_id: str
     task_id: str
     result: SendResult
     poison: bool = False
+    order_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,20 +72,39 @@ class Poison:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kill:
-    """One SIGKILL.
+class Interruption:
+    """A worker that was killed, or paused for longer than its session.
 
     Attributes:
+        row: of the fault matrix.
         at_s: wall time in seconds.
-        worker_id: who was killed.
-        open_calls: intents of that worker that were open in the journal when it was gone.
+        worker_id: who it was.
+        open_calls: intents of that worker that were open in the journal then.
         finished: records in the finished topic at that moment.
     """
 
+    row: str
     at_s: float
     worker_id: str
     open_calls: frozenset[CallId]
     finished: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppliedFault:
+    """A fault of the schedule.
+
+    Attributes:
+        row: of the fault matrix.
+        name: what it was.
+        lasted_s: from its beginning to its healing, in seconds.
+        recovery_s: from then until more tasks ended, in seconds; None where none did.
+    """
+
+    row: str
+    name: str
+    lasted_s: float
+    recovery_s: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,6 +119,7 @@ class Record:
         origin: where a dead letter came from, else None.
         retry_of: the record that it stands for while that waits, and afterwards; else None.
         outcome: how a finished event says that the task ended, else None.
+        canary: whether a header holds a secret or a text of a prompt.
     """
 
     place: Place
@@ -107,6 +129,7 @@ class Record:
     origin: Place | None = None
     retry_of: Place | None = None
     outcome: str | None = None
+    canary: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +141,19 @@ class Request:
         at_s: wall time of its arrival in seconds.
         ended_s: wall time of its end, or None when it never ended.
         status: of the answer, or None when none was sent whole.
+        task_id: whose it is.
+        fault: what the provider did to it on purpose: a fault of the simulated provider, `late` for an answer
+            after the call's deadline, or None.
+        retry_after_s: how long the provider asked to wait, in seconds, if it did.
     """
 
     call: CallId
     at_s: float
     ended_s: float | None
     status: int | None
+    task_id: str = ""
+    fault: str | None = None
+    retry_after_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,11 +224,14 @@ class Artefacts:
     Attributes:
         stuck: what had not come to its end when the run gave up waiting; empty when all had.
         self_ended_workers: workers that ended though nobody killed them.
+        counters: what the workers counted that were there at the end, by metric.
+        canaries: lines of logs and metrics that hold a secret or a text of a prompt.
     """
 
     submissions: tuple[Submission, ...] = ()
     poison: tuple[Poison, ...] = ()
-    kills: tuple[Kill, ...] = ()
+    interruptions: tuple[Interruption, ...] = ()
+    faults: tuple[AppliedFault, ...] = ()
     records: tuple[Record, ...] = ()
     requests: tuple[Request, ...] = ()
     calls: tuple[CallRow, ...] = ()
@@ -206,4 +239,6 @@ class Artefacts:
     tasks: tuple[TaskRow, ...] = ()
     samples: tuple[Sample, ...] = ()
     stuck: tuple[str, ...] = ()
-    self_ended_workers: tuple[str, ...] = field(default=())
+    self_ended_workers: tuple[str, ...] = ()
+    counters: Mapping[str, float] = field(default_factory=dict)
+    canaries: tuple[str, ...] = ()

@@ -1,7 +1,7 @@
 """Reads what a run left: topics, provider log, sink log, PostgreSQL."""
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +16,21 @@ from streams.topics import all_topics
 
 from .artefacts import CallId, CallRow, Place, Record, Request, SinkLine, TaskRow
 from .sampler import FINISHED_TOPIC
+from .services import CALL_DEADLINE_S
 
 FETCH_MS = 1000
+SENT, CLIENT_GONE = "sent", "client_gone"
+LATE_SLACK_S = 0.5
 EMPTY_FETCHES_MAX = 30
 
 
-async def read_topics(brokers: str, partitions: int) -> tuple[Record, ...]:
+async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) -> tuple[Record, ...]:
     """Return every record of every topic.
 
     Args:
         brokers: bootstrap servers.
         partitions: of each topic.
+        canaries: what no header may hold.
 
     Raises:
         RuntimeError: the broker stopped giving records before the end.
@@ -42,7 +46,7 @@ async def read_topics(brokers: str, partitions: int) -> tuple[Record, ...]:
         empty = 0
         while len(records) < left and empty < EMPTY_FETCHES_MAX:
             batches = await consumer.getmany(timeout_ms=FETCH_MS)
-            records += [_record(raw) for batch in batches.values() for raw in batch]
+            records += [_record(raw, canaries) for batch in batches.values() for raw in batch]
             empty = 0 if batches else empty + 1
     finally:
         await consumer.stop()
@@ -60,15 +64,7 @@ def read_requests(log: Path) -> tuple[Request, ...]:
             started[line["request_id"]] = line
         elif line["event"] == "answered":
             ended[line["request_id"]] = line
-    return tuple(
-        Request(
-            call=parse_call(line["call"]),
-            at_s=line["time"],
-            ended_s=ended[name]["time"] if name in ended else None,
-            status=ended[name]["status"] if name in ended and ended[name]["outcome"] == "sent" else None,
-        )
-        for name, line in started.items()
-    )
+    return tuple(_request(line, ended.get(name)) for name, line in started.items())
 
 
 def read_sink(root: Path) -> tuple[SinkLine, ...]:
@@ -114,7 +110,21 @@ def parse_call(text: str) -> CallId:
     return CallId(revision, step, int(attempt))
 
 
-def _record(raw: ConsumerRecord) -> Record:
+def _request(line: dict[str, Any], end: dict[str, Any] | None) -> Request:
+    took_s = end["time"] - line["time"] if end else 0.0
+    late = end is not None and end["outcome"] == CLIENT_GONE and took_s > CALL_DEADLINE_S - LATE_SLACK_S
+    return Request(
+        call=parse_call(line["call"]),
+        at_s=line["time"],
+        ended_s=end["time"] if end else None,
+        status=end["status"] if end and end["outcome"] == SENT else None,
+        task_id=line["task"],
+        fault="late" if late else line["fault"],
+        retry_after_s=line["retry_after_s"],
+    )
+
+
+def _record(raw: ConsumerRecord, canaries: Sequence[str]) -> Record:
     headers = text_headers(raw.headers)
     finished = raw.topic == FINISHED_TOPIC and raw.value is not None
     return Record(
@@ -125,6 +135,7 @@ def _record(raw: ConsumerRecord) -> Record:
         origin=_origin(headers),
         retry_of=_retry_of(headers),
         outcome=orjson.loads(raw.value)["outcome"] if finished else None,
+        canary=any(canary.encode() in value for _, value in raw.headers for canary in canaries if value),
     )
 
 

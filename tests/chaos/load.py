@@ -4,6 +4,7 @@ import asyncio
 import csv
 import random
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
@@ -17,6 +18,7 @@ from streams.engine.producer import REQUEST_BYTES_MAX, RecordProducer
 from streams.envelope import Lineage, event_record
 
 from .artefacts import Place, Poison, SendResult, Submission
+from .canaries import CANARY_CITY
 from .poison import SOURCE, PoisonRecord, make_poison
 from .waiting import until
 
@@ -24,10 +26,15 @@ ROWS = Path("recipes/flight-route/rows.csv")
 RECIPE = "chaos-page"
 SITE = "chaos"
 BULK_SHARE = 0.7
-CHUNK_TASKS = 25
+CHUNKS_MIN, CHUNK_TASKS_MAX = 200, 25
+HELD_S_MAX = 1.5
+"""A load that is held back trickles on, chunk by chunk: a fault shall always find something to break."""
 PACE_S = 0.1
 BACKLOG_SHARE = 0.2
 BACKLOG_MIN = 100
+CANARY_EACH = 10
+SERIES_SPAN, SERIES_EACH = 30, 6
+"""Every sixth task belongs to a series of five, whose order is to be kept."""
 
 Item = Task | PoisonRecord
 
@@ -46,29 +53,37 @@ class Load:
         self.submissions: list[Submission] = []
         self.poison: list[Poison] = []
         self._items = list(_items(tasks, poison, random.Random(seed)))
+        self._chunk_tasks = max(1, min(CHUNK_TASKS_MAX, tasks // CHUNKS_MIN))
         self._backlog_max = max(BACKLOG_MIN, int(tasks * BACKLOG_SHARE))
         self._tasks = RecordProducer(brokers, "chaos-load")
         self._raw = AIOKafkaProducer(
             bootstrap_servers=brokers, acks="all", enable_idempotence=True, max_request_size=REQUEST_BYTES_MAX
         )
 
-    async def run(self, finished: Callable[[], int]) -> None:
+    async def run(self, finished: Callable[[], int], up_to: Callable[[], float]) -> None:
         """Send all of it, chunk by chunk, while the backlog has room.
 
         Args:
             finished: how many tasks have ended; bounds how far the load runs ahead.
+            up_to: the share of all that may be sent so far at full speed.
         """
         await self._tasks.start()
         await self._raw.start()
         try:
-            for start in range(0, len(self._items), CHUNK_TASKS):
+            for start in range(0, len(self._items), self._chunk_tasks):
                 await until(lambda: len(self.submissions) - finished() <= self._backlog_max)
-                chunk = self._items[start : start + CHUNK_TASKS]
+                await self._held(start, up_to)
+                chunk = self._items[start : start + self._chunk_tasks]
                 await asyncio.gather(*(self._send(item) for item in chunk))
                 await asyncio.sleep(PACE_S)
         finally:
             await self._tasks.stop()
             await self._raw.stop()
+
+    async def _held(self, start: int, up_to: Callable[[], float]) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HELD_S_MAX):
+                await until(lambda: start <= up_to() * len(self._items))
 
     async def _send(self, item: Item) -> None:
         if isinstance(item, PoisonRecord):
@@ -83,7 +98,12 @@ class Load:
         except KafkaError:
             result = "unknown"
         self.submissions.append(
-            Submission(submission_id=item.submission_id, task_id=item.task_id, result=result)
+            Submission(
+                submission_id=item.submission_id,
+                task_id=item.task_id,
+                result=result,
+                order_key=item.order_key,
+            )
         )
 
     async def _send_poison(self, item: PoisonRecord) -> None:
@@ -115,6 +135,10 @@ def _items(tasks: int, poison: int, chance: random.Random) -> Iterator[Item]:
 
 def _task(task_id: str, rows: list[dict[str, str]], number: int, chance: random.Random) -> Task:
     row = rows[number % len(rows)]
+    if number % CANARY_EACH == 0:
+        row = row | {"from_city": CANARY_CITY}
+    series = number // SERIES_SPAN if number % SERIES_EACH == 0 else None
+    bulk = chance.random() < BULK_SHARE if series is None else series % 2 == 0
     return Task(
         task_id=task_id,
         recipe=RECIPE,
@@ -123,6 +147,7 @@ def _task(task_id: str, rows: list[dict[str, str]], number: int, chance: random.
             "distance_km": int(row["distance_km"]),
             "variant": f"v{number // len(rows)}",
         },
-        lane=Lane.BULK if chance.random() < BULK_SHARE else Lane.LIVE,
+        lane=Lane.BULK if bulk else Lane.LIVE,  # the lanes are different topics: a series is in one
+        order_key=None if series is None else f"series-{series}",
         target=PublishTarget(site=SITE, slug=None),
     )

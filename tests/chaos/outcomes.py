@@ -2,13 +2,19 @@
 
 from collections import Counter, defaultdict
 
-from schemas.base import Outcome
+from processors.disposition import RetryPolicy
+from schemas.base import Outcome, Stage
+from streams.pipeline import PIPELINE
 
-from .artefacts import Artefacts, Place, Record
+from .artefacts import Artefacts, Place, Poison, Record
+from .calls import FAILED
 from .identity import parse_event_id
 from .sampler import FINISHED_TOPIC
 
-TERMINAL = frozenset(map(str, Outcome))
+SPOILED = frozenset({"wrong_schema", "truncated_content"})
+"""Answers that are paid for, and asked to be repaired."""
+REPAIR = "/repair-"
+SUBMITTED = frozenset(PIPELINE[Stage.CLASSIFY].topics)
 
 
 def lost_tasks(run: Artefacts) -> tuple[str, ...]:
@@ -33,13 +39,30 @@ def two_outcomes(run: Artefacts) -> tuple[str, ...]:
 
 
 def wrong_outcomes(run: Artefacts) -> tuple[str, ...]:
-    """Poison tasks end as dead letters, the others are published."""
-    poison = {s.submission_id: s.poison for s in run.submissions}
-    return tuple(
-        f"{name}: {sorted(outcomes)}"
-        for name, outcomes in _outcomes(run).items()
-        if outcomes != {str(Outcome.DEAD_LETTERED if poison.get(name) else Outcome.PUBLISHED)}
-    )
+    """Poison ends as dead letters, so may tasks that the provider failed too often; others are published."""
+    submissions = {s.submission_id: s for s in run.submissions}
+    failed = failed_by_provider(run)
+    found: list[str] = []
+    for name, outcomes in _outcomes(run).items():
+        submission = submissions.get(name)
+        dead = submission is not None and (submission.poison or submission.task_id in failed)
+        alive = submission is None or not submission.poison
+        allowed = {str(o) for o, may in ((Outcome.DEAD_LETTERED, dead), (Outcome.PUBLISHED, alive)) if may}
+        if not outcomes <= allowed:
+            found.append(f"{name}: {sorted(outcomes)}, expected one of {sorted(allowed)}")
+    return tuple(found)
+
+
+def failed_by_provider(run: Artefacts) -> frozenset[str]:
+    """Return the tasks that the provider gave cause to give up: every attempt failed, or a repair, too."""
+    failed = Counter(request.task_id for request in run.requests if request.fault in FAILED)
+    exhausted = {task_id for task_id, count in failed.items() if count >= RetryPolicy().attempts_max}
+    unrepaired = {
+        request.task_id
+        for request in run.requests
+        if request.fault in SPOILED and REPAIR in request.call.step
+    }
+    return frozenset(exhausted | unrepaired)
 
 
 def phantoms(run: Artefacts) -> tuple[str, ...]:
@@ -73,28 +96,78 @@ def sink_effects(run: Artefacts) -> tuple[str, ...]:
     )
 
 
+def order_broken(run: Artefacts) -> tuple[str, ...]:
+    """Pages of one order key have their effects in the order in which the tasks were accepted."""
+    series = {s.submission_id: s for s in run.submissions if s.order_key is not None}
+    accepted: dict[str, dict[str, int]] = defaultdict(dict)
+    for record in run.records:
+        submission = series.get(_submission(record) or "") if record.place.topic in SUBMITTED else None
+        if submission is not None and submission.order_key is not None:
+            # A retransmission changes nothing: what counts is the first.
+            accepted[submission.order_key].setdefault(submission.task_id, record.place.offset)
+    effects = list(dict.fromkeys(line.task_id for line in run.sink))
+    found: list[str] = []
+    for key, offsets in accepted.items():
+        seen = [task_id for task_id in effects if task_id in offsets]
+        if seen != sorted(seen, key=offsets.__getitem__):
+            found.append(f"{key}: published as {seen}")
+    return tuple(found)
+
+
 def effects_without_line(run: Artefacts) -> int:
     """Return how many pages a kill cost the line of their effect."""
     return len({line.key for line in run.sink} - {line.key for line in run.sink if line.effect})
 
 
 def dead_letters_differ(run: Artefacts) -> tuple[str, ...]:
-    """Every poison value is in a dead-letter topic, byte for byte, under its origin; nothing else is."""
+    """Every dead letter is its record byte for byte; poison has one, and nothing else that could go on."""
     letters: dict[Place, list[Record]] = defaultdict(list)
     for record in run.records:
         if record.origin is not None:
             letters[record.origin].append(record)
-    found: list[str] = []
-    for poison in run.poison:
-        copies = letters.pop(poison.place, [])
-        if not copies:
-            found.append(f"{poison.kind} at {poison.place}: no dead letter")
-        found += [
-            f"{poison.kind} at {poison.place}: another value or partition at {copy.place}"
+    poison = {each.place: each for each in run.poison}
+    originals = {record.place: record for record in run.records}
+    may_die = _given_up(run)
+    return (
+        *(f"{p.kind} at {p.place}: no dead letter" for p in run.poison if p.place not in letters),
+        *(
+            f"{origin}: another value or partition at {copy.place}"
+            for origin, copies in letters.items()
             for copy in copies
-            if copy.sha256 != poison.sha256 or copy.place.partition != poison.place.partition
-        ]
-    return (*found, *(f"{origin}: dead-lettered, though no poison" for origin in letters))
+            if not _same(copy, poison.get(origin) or originals.get(origin))
+        ),
+        *(
+            f"{origin}: dead-lettered, though no poison"
+            for origin in letters
+            if origin not in poison and _submission(originals.get(origin)) not in may_die
+        ),
+    )
+
+
+def given_up(run: Artefacts) -> int:
+    """Return how many good tasks ended as dead letters, for the provider's sake."""
+    poison = {s.submission_id for s in run.submissions if s.poison}
+    ended = _outcomes(run).items()
+    return sum(Outcome.DEAD_LETTERED in found and name not in poison for name, found in ended)
+
+
+def _same(copy: Record, original: Poison | Record | None) -> bool:
+    return (
+        original is not None
+        and copy.sha256 == original.sha256
+        and copy.place.partition == original.place.partition
+    )
+
+
+def _given_up(run: Artefacts) -> frozenset[str]:
+    """Submissions that the provider failed so often that they may be dead letters."""
+    failed = failed_by_provider(run)
+    return frozenset(s.submission_id for s in run.submissions if s.task_id in failed)
+
+
+def _submission(record: Record | None) -> str | None:
+    event = parse_event_id(record.ce_id) if record else None
+    return event.submission_id if event else None
 
 
 def repeated_deliveries(run: Artefacts) -> int:

@@ -1,19 +1,25 @@
 """One run: warm-up, chaos, heal, quiesce, stop, collect."""
 
 import asyncio
+import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
 
+from processors.errors import StoreUnavailableError
 from streams.store.database import Database
 
 from . import collect
 from .artefacts import Artefacts
+from .canaries import CANARY_CITY, find
 from .cluster import Cluster
-from .kills import Killer, plan_kills
+from .counters import read_counters
+from .faults.fault import Fault
 from .load import Load
 from .sampler import OffsetSampler
+from .scene import Scene
+from .schedule import Schedule, plan_faults, plan_kills
 
 WATCH_S = 0.5
 STALL_S_MAX = 90.0
@@ -31,12 +37,16 @@ class RunOptions:
     Attributes:
         tasks: good tasks.
         kills: SIGKILLs of a worker.
+        broker_kills: SIGKILLs of a partition's leader.
+        faults: other faults, each once.
         poison: poison records among the tasks.
         seed: of all that is random.
     """
 
     tasks: int
     kills: int
+    broker_kills: int
+    faults: tuple[type[Fault], ...]
     poison: int
     seed: int
 
@@ -60,7 +70,7 @@ class Run:
 
     Args:
         cluster: services and workers.
-        options: load and kills.
+        options: load and faults.
         report: told each step in words.
     """
 
@@ -72,54 +82,66 @@ class Run:
         self._stuck: tuple[str, ...] = ()
 
     async def run(self) -> Artefacts:
-        """Put the load through the kills and return what is left behind."""
-        settings, options = self._cluster.settings, self._options
+        """Put the load through the faults and return what is left behind."""
+        settings, options = self._cluster.services.settings, self._options
         brokers = settings.need_brokers()
         database = await Database.open(settings.need_database(), connections_max=CONNECTIONS_MAX)
         try:
             async with OffsetSampler(brokers, settings.partitions) as sampler:
+                scene = Scene(
+                    cluster=self._cluster,
+                    database=database,
+                    chance=random.Random(f"victims {options.seed}"),
+                    finished=lambda: sampler.finished,
+                )
                 load = Load(brokers, tasks=options.tasks, poison=options.poison, seed=options.seed)
-                killer = Killer(self._cluster, database, options.tasks, lambda: sampler.finished)
-                await self._phases(load, killer, sampler, database)
-            return await self._collect(load, killer, sampler, database)
+                under_way = UnderWay(
+                    load=load,
+                    scene=scene,
+                    schedule=Schedule(scene, options.tasks),
+                    sampler=sampler,
+                    database=database,
+                )
+                await self._phases(under_way)
+            return await self._collect(under_way)
         finally:
             await database.close()
 
-    async def _phases(self, load: Load, killer: Killer, sampler: OffsetSampler, database: Database) -> None:
-        plans = plan_kills(self._options.kills, self._options.seed)
+    async def _phases(self, now: "UnderWay") -> None:
+        options, sampler = self._options, now.sampler
+        kills = plan_kills(options.kills, options.seed)
+        faults = plan_faults(options.faults, options.broker_kills, options.seed)
 
         async def chaos() -> None:
-            await asyncio.gather(load.run(lambda: sampler.finished), killer.run(plans))
+            load = now.load.run(lambda: sampler.finished, lambda: now.schedule.load_up_to)
+            await asyncio.gather(load, now.schedule.run(kills, faults))
 
         async def quiet() -> None:
             while True:  # `_watched` ends it when nothing moves
-                if await self._quiet(load, sampler, database):
+                if await now.quiet():
                     return
                 await asyncio.sleep(WATCH_S)
 
-        if await self._watched("chaos", chaos, sampler, killer):
-            await self._watched("quiesce", quiet, sampler, killer)
+        if await self._watched("chaos", chaos, now):
+            await self._watched("quiesce", quiet, now)
         if self._stuck:
-            self._stuck += await _what_is_stuck(sampler, database)
-        await self._cluster.stop_workers()
+            self._stuck += await now.stuck()
+        await self._cluster.workers.save_metrics()
+        await self._cluster.workers.stop()
         await sampler.sample()
         self.durations.end("stop")
 
-    async def _watched(
-        self, phase: str, work: Callable[[], Awaitable[None]], sampler: OffsetSampler, killer: Killer
-    ) -> bool:
+    async def _watched(self, phase: str, work: Callable[[], Awaitable[None]], now: "UnderWay") -> bool:
         """Do the work while anything moves; False when nothing moved for STALL_S_MAX."""
         working = asyncio.ensure_future(work())
-        seen, seen_s = (-1, -1, -1), time.monotonic()
+        seen, seen_s = "", time.monotonic()
         try:
             while not working.done() and time.monotonic() - seen_s < STALL_S_MAX:
                 await asyncio.wait((working,), timeout=WATCH_S)
-                self._cluster.replace_ended()
-                committed = sum(commit.offset for commit in sampler.commits.values())
-                now = (sampler.finished, committed, len(killer.kills))
-                if now != seen:
-                    self._tell(phase, *now)
-                    seen, seen_s = now, time.monotonic()
+                self._cluster.workers.replace_ended()
+                if (progress := now.progress()) != seen:
+                    self._report(f"{phase}: {progress}")
+                    seen, seen_s = progress, time.monotonic()
             if not working.done():
                 self._stuck = (f"{phase}: nothing moved for {STALL_S_MAX:.0f} s",)
                 return False
@@ -129,39 +151,61 @@ class Run:
         self.durations.end(phase)
         return True
 
-    def _tell(self, phase: str, finished: int, committed: int, kills: int) -> None:
-        self._report(f"{phase}: {finished} finished, {committed} committed, {kills} kills")
-
-    async def _quiet(self, load: Load, sampler: OffsetSampler, database: Database) -> bool:
-        row = await database.fetch_row(COUNT_ENDED)
-        accepted = sum(submission.result == "ok" for submission in load.submissions)
-        return row is not None and row["ended"] >= accepted and not sampler.lag
-
-    async def _collect(
-        self, load: Load, killer: Killer, sampler: OffsetSampler, database: Database
-    ) -> Artefacts:
-        settings = self._cluster.settings
+    async def _collect(self, now: "UnderWay") -> Artefacts:
+        services = self._cluster.services
+        settings = services.settings
+        canaries = (CANARY_CITY, self._cluster.api_key)
         artefacts = Artefacts(
-            submissions=tuple(load.submissions),
-            poison=tuple(load.poison),
-            kills=tuple(killer.kills),
-            records=await collect.read_topics(settings.need_brokers(), settings.partitions),
-            requests=collect.read_requests(self._cluster.provider_log),
-            calls=await collect.read_calls(database),
+            submissions=tuple(now.load.submissions),
+            poison=tuple(now.load.poison),
+            interruptions=tuple(now.scene.interruptions),
+            faults=tuple(now.schedule.applied),
+            records=await collect.read_topics(settings.need_brokers(), settings.partitions, canaries),
+            requests=collect.read_requests(services.provider_log),
+            calls=await collect.read_calls(now.database),
             sink=collect.read_sink(settings.site),
-            tasks=await collect.read_tasks(database),
-            samples=tuple(sampler.samples),
+            tasks=await collect.read_tasks(now.database),
+            samples=tuple(now.sampler.samples),
             stuck=self._stuck,
-            self_ended_workers=tuple(self._cluster.self_ended),
+            self_ended_workers=tuple(self._cluster.workers.self_ended),
+            counters=read_counters(self._cluster.options.home / "logs"),
+            canaries=tuple(find(self._cluster.options.home / "logs", canaries)),
         )
         self.durations.end("collect")
         return artefacts
 
 
-async def _what_is_stuck(sampler: OffsetSampler, database: Database) -> tuple[str, ...]:
-    rows: list[Any] = await database.fetch(UNDER_WAY, STUCK_SHOWN_MAX)
-    lags = list(sampler.lag.items())[:STUCK_SHOWN_MAX]
-    return (
-        *(f"{row['task_id']} is {row['state']}" for row in rows),
-        *(f"{at.group} lags {lag} behind on {at.topic}-{at.partition}" for at, lag in lags),
-    )
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnderWay:
+    """A run's parts while it goes on."""
+
+    load: Load
+    scene: Scene
+    schedule: Schedule
+    sampler: OffsetSampler
+    database: Database
+
+    def progress(self) -> str:
+        """Return what has moved so far, in words: the same words mean that nothing has."""
+        committed = sum(commit.offset for commit in self.sampler.commits.values())
+        rows = Counter(fault.row for fault in self.schedule.applied)
+        faults = ", ".join(f"{row} {count}" for row, count in sorted(rows.items()))
+        return f"{self.sampler.finished} finished, {committed} committed, survived {faults or 'nothing yet'}"
+
+    async def quiet(self) -> bool:
+        """Tell whether every accepted task has ended and every record is committed."""
+        try:
+            row = await self.database.fetch_row(COUNT_ENDED)
+        except StoreUnavailableError:
+            return False
+        accepted = sum(submission.result == "ok" for submission in self.load.submissions)
+        return row is not None and row["ended"] >= accepted and not self.sampler.lag
+
+    async def stuck(self) -> tuple[str, ...]:
+        """Return what has not come to its end, in words."""
+        rows = await self.database.fetch(UNDER_WAY, STUCK_SHOWN_MAX)
+        lags = list(self.sampler.lag.items())[:STUCK_SHOWN_MAX]
+        return (
+            *(f"{row['task_id']} is {row['state']}" for row in rows),
+            *(f"{at.group} lags {lag} behind on {at.topic}-{at.partition}" for at, lag in lags),
+        )

@@ -93,8 +93,10 @@ class OffsetSampler:
 
     async def _run(self) -> None:
         while len(self.samples) < SAMPLES_MAX:
-            with suppress(KafkaError):  # a sample that cannot be taken proves nothing either way
+            try:
                 await self.sample()
+            except KafkaError:  # a sample that cannot be taken proves nothing either way
+                self._coordinators.clear()  # a group may have another one by now
             await asyncio.sleep(SAMPLE_S)
 
     async def _committed(self, group: str) -> dict[GroupPartition, Commit]:

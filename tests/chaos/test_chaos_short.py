@@ -8,9 +8,10 @@ from typing import Any
 import orjson
 import pytest
 
-RUN_S_MAX = 240.0
+# On two idle cores it takes less than four minutes; a machine that does other things besides may take longer.
+RUN_S_MAX = 900.0
 ROOT = Path(__file__).parents[2]
-SHORT = ("--tasks", "600", "--kills", "3", "--poison", "20", "--seed", "1")
+SHORT = ("--tasks", "5000", "--kills", "10", "--broker-kills", "0", "--faults", "K1", "--seed", "1")
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,8 @@ def test_nothing_is_violated(result: dict[str, Any]) -> None:
 def test_the_run_was_a_trial(result: dict[str, Any]) -> None:
     survived = result["survived"]
 
-    assert survived["kills"] == 3
-    assert survived["intents_open_at_kills"] >= survived["repeated_calls"] > 0
-    assert sum(survived["poison"].values()) == 20
+    assert survived["faults"] == {"K1": 1, "W1": 10}
+    assert survived["intents_open_at_interruptions"] >= survived["repeated_calls"] > 0
+    assert sum(survived["poison"].values()) == 50
     assert len(survived["poison"]) == 10
     assert survived["offset_samples"] > 50

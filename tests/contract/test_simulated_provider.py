@@ -46,6 +46,7 @@ REQUEST_KEYS = {
     "tokens_charged",
     "fault",
     "limited_by",
+    "retry_after_s",
     "status",
     "latency_s",
 }
@@ -304,6 +305,20 @@ def test_a_wrong_key_is_refused_in_the_error_shape(start: StartProvider) -> None
     assert (wrong.status_code, missing.status_code, right.status_code) == (401, 401, 200)
     assert wrong.json()["error"]["code"] == "invalid_api_key"
     assert len(provider.lines("request")) == 3
+
+
+def test_behaviour_can_be_exchanged_while_it_runs(start: StartProvider) -> None:
+    provider = start()
+    stormy = {"faults": {"http_429": 1.0}, "retry_after_s": None}
+
+    assert httpx.put(f"{provider.url}/simulated/defaults", json=stormy).status_code == 200
+    refused = provider.post()
+    assert httpx.put(f"{provider.url}/simulated/defaults", json=QUICK["defaults"]).status_code == 200
+    answered = provider.post()
+
+    assert (refused.status_code, answered.status_code) == (429, 200)
+    assert "retry-after" not in refused.headers
+    assert httpx.put(f"{provider.url}/simulated/defaults", json={"no": "field"}).status_code == 400
 
 
 def test_unknown_models_can_be_refused(start: StartProvider) -> None:

@@ -36,10 +36,13 @@ class Planner:
     """Draws plans.
 
     Only admitted requests are counted, so that limits, which depend on time, change no plan.
+
+    Args:
+        config: How models behave; it may be exchanged while requests are planned.
     """
 
     def __init__(self, config: ProviderConfig) -> None:
-        self._config = config
+        self.config = config
         self._seed = str(config.seed).encode()
         self._seen: OrderedDict[bytes, int] = OrderedDict()
 
@@ -52,7 +55,7 @@ class Planner:
             forced: A fault that the caller asked for; it wins over chance.
         """
         seen = self._count(fingerprint)
-        behaviour = self._config.behaviour_of(model)
+        behaviour = self.config.behaviour_of(model)
         chance = Chance(b"plan", self._seed, fingerprint, str(seen).encode())
         drawn = draw_fault(behaviour.faults, chance.uniform())
         latency_s = draw_latency(behaviour.latency, chance)

@@ -129,8 +129,8 @@ class ModelBehaviour(StrictModel):
     faults: FaultShares = Field(default=FaultShares(), description="shares of injected faults")
     limits: Limits = Field(default=Limits(), description="enforced limits")
     hang_s: Seconds = Field(default=30.0, description="how long a timeout fault holds on, in seconds")
-    retry_after_s: Seconds = Field(
-        default=1.0, description="what an injected 429 asks the caller to wait, in seconds"
+    retry_after_s: Seconds | None = Field(
+        default=1.0, description="what an injected 429 asks the caller to wait, in seconds; none = nothing"
     )
 
 

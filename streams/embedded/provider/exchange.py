@@ -14,7 +14,7 @@ from typing import Any
 
 from streams.embedded.provider.answers import Author
 from streams.embedded.provider.behaviour import Plan, Planner
-from streams.embedded.provider.config import Fault, ProviderConfig
+from streams.embedded.provider.config import Fault, ModelBehaviour, ProviderConfig
 from streams.embedded.provider.json_schema import SchemaUnsupportedError
 from streams.embedded.provider.limits import Admission, Limiter, TooManyModelsError
 from streams.embedded.provider.log import GroundTruthLog, LogFullError
@@ -73,6 +73,10 @@ class Desk:
         """Log that a server started: its windows and counts start empty."""
         started = {"event": "started", "time": time.time(), "monotonic": time.monotonic()}
         self._log.append({**started, "pid": os.getpid(), "seed": self._config.seed, "simulated": True})
+
+    def behave(self, defaults: ModelBehaviour) -> None:
+        """From now on let models without an override behave like that; limits stay what they are."""
+        self._config = self._planner.config = self._config.model_copy(update={"defaults": defaults})
 
     def receive(
         self, wire: WireFormat, headers: Mapping[str, str], body: bytes | None, model: str | None = None
@@ -255,6 +259,7 @@ def _request_line(case: _Case, reply: Reply) -> dict[str, Any]:
         "tokens_charged": case.tokens_charged,
         "fault": None if plan is None else plan.fault,
         "limited_by": case.admission.refused_by,
+        "retry_after_s": case.admission.retry_after_s,
         "status": None if reply.delivery is Outcome.CLOSED_UNANSWERED else reply.status,
         "latency_s": reply.latency_s,
     }

@@ -8,9 +8,10 @@ from functools import partial
 
 import orjson
 from aiohttp import web
+from pydantic import ValidationError
 
 from streams.embedded.provider.anthropic_messages import AnthropicMessages
-from streams.embedded.provider.config import ProviderConfig
+from streams.embedded.provider.config import ModelBehaviour, ProviderConfig
 from streams.embedded.provider.exchange import BODY_BYTES_MAX, Desk
 from streams.embedded.provider.gemini import Gemini
 from streams.embedded.provider.log import GroundTruthLog
@@ -78,6 +79,7 @@ class ProviderServer:
     def _app(self) -> web.Application:
         app = web.Application(client_max_size=BODY_BYTES_MAX)
         app.router.add_get("/healthz", self._health)
+        app.router.add_put("/simulated/defaults", self._behave)
         app.router.add_get("/v1/models", self._models)
         for wire_format in FORMATS:
             app.router.add_post(wire_format.path, partial(self._serve, wire_format))
@@ -106,6 +108,15 @@ class ProviderServer:
         return response
 
     async def _health(self, _: web.Request) -> web.Response:
+        return _json({"status": "ok", "simulated": True})
+
+    async def _behave(self, request: web.Request) -> web.Response:
+        """Exchange the configuration's `defaults` while requests are served: faults can come and go."""
+        try:
+            defaults = ModelBehaviour.model_validate_json(await request.read())
+        except ValidationError as error:
+            return _json({"error": str(error)}, status=400)
+        self._desk.behave(defaults)
         return _json({"status": "ok", "simulated": True})
 
     async def _unknown(self, request: web.Request) -> web.Response:

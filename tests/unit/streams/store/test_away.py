@@ -11,7 +11,7 @@ from streams.store.away import is_away
 NOT_AWAY_OF_ASYNCPG = {
     "ClientConfigurationError",
     "InterfaceError",  # decided by its text, below
-    "InternalClientError",
+    "InternalClientError",  # likewise
     "OutdatedSchemaCacheError",
     "ProtocolError",
     "UnsupportedClientFeatureError",
@@ -48,6 +48,7 @@ def test_every_error_of_asyncpg_is_decided(error: type[Exception]) -> None:
         socket.gaierror(),
         TimeoutError(),
         asyncpg.InterfaceError("cannot call Connection.fetch(): connection is closed"),
+        asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"),
         asyncpg.InterfaceError("pool is closing"),
         asyncpg.InterfaceError("pool is closed"),
     ],
@@ -62,6 +63,7 @@ def test_a_lost_connection_means_away(error: Exception) -> None:
     [
         ValueError(),
         asyncpg.InterfaceError("cannot perform operation: another operation is in progress"),
+        asyncpg.InternalClientError("cannot switch to state 12; another operation (12) is in progress"),
         asyncpg.UniqueViolationError("duplicate key"),
         asyncpg.InvalidPasswordError("no"),
         asyncpg.UndefinedTableError("no table"),
