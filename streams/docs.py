@@ -14,7 +14,7 @@ from pydantic_core import PydanticUndefined
 from streams import telemetry
 from streams.cli import COMMANDS, main
 from streams.settings import Settings
-from streams.topics import DAY_MS, all_topics
+from streams.topics import DAY_MS, Topic, all_topics
 
 README = Path("README.md")
 BLOCK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -24,8 +24,7 @@ METRIC = re.compile(r'"(pressline_\w+)",  # (\w+): (.+)')
 def topics_table() -> str:
     """Return every topic: what it carries, how long, who for."""
     rows = [
-        (f"`{t.name}`", t.carries.__name__ if t.carries else "", f"{t.retention_ms // DAY_MS} d", t.purpose)
-        for t in all_topics()
+        (f"`{t.name}`", t.carries.__name__ if t.carries else "", _kept(t), t.purpose) for t in all_topics()
     ]
     return _table(("Topic", "Carries", "Kept", "What for"), rows)
 
@@ -67,6 +66,11 @@ TABLES: dict[str, Callable[[], str]] = {
 def renewed(text: str) -> str:
     """Return the README's text with every table as the code has it now."""
     return BLOCK.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}{match[3]}", text)
+
+
+def _kept(topic: Topic) -> str:
+    days = f"{topic.retention_ms // DAY_MS} d"
+    return f"{days}, the newest of each key for good" if topic.compacted else days
 
 
 def _commands(name: str, command: click.Command) -> list[tuple[str, str]]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from processors.gates import Gates
 from processors.gateway import catalogue as catalogues
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
 from processors.gateway.gateway import Gateway
@@ -63,7 +64,7 @@ def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(name for name in names if name not in present)
 
 
-def open_models(settings: Settings, journal: CallJournal, clock: Clock) -> Models:
+def open_models(settings: Settings, journal: CallJournal, clock: Clock, gates: Gates) -> Models:
     """Return the worker's models.
 
     Raises:
@@ -80,6 +81,7 @@ def open_models(settings: Settings, journal: CallJournal, clock: Clock) -> Model
         limits=limits,
         transports=transports,
         clock=clock,
+        gates=gates,
     )
     return Models(catalogue=catalogue, gateway=gateway, limits=limits, transports=transports)
 

@@ -80,14 +80,20 @@ async def describe(brokers: str) -> Sequence[TopicState]:
 def _definition(topic: Topic, partitions: int, replication: int) -> NewTopic:
     return NewTopic(
         topic.name,
-        num_partitions=partitions,
+        num_partitions=topic.partitions or partitions,
         replication_factor=replication,
         topic_configs={
-            "retention.ms": str(topic.retention_ms),
+            **_kept(topic),
             "max.message.bytes": str(topic.record_bytes_max),
             "min.insync.replicas": str(max(1, replication - 1)),
         },
     )
+
+
+def _kept(topic: Topic) -> dict[str, str]:
+    if topic.compacted:
+        return {"cleanup.policy": "compact", "min.compaction.lag.ms": str(topic.retention_ms)}
+    return {"retention.ms": str(topic.retention_ms)}
 
 
 async def _await_leaders(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:

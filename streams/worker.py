@@ -11,10 +11,13 @@ from typing import Any
 from mode import Service
 
 from processors.disposition import RetryPolicy
+from processors.gates import Gates
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Stage
 from streams.clock import SystemClock
+from streams.control import ControlReader
+from streams.control_topic import ControlTail
 from streams.engine.consumer import ConsumerHealth, ConsumerSettings, StageConsumer
 from streams.engine.group import GroupSettings
 from streams.engine.producer import RecordProducer
@@ -57,6 +60,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         super().__init__()
         self.settings = settings
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.gates = Gates()
         self._telemetry = telemetry
         self._consumers: dict[Stage, StageConsumer] = {}
         self._indexers: Sequence[Any] = ()
@@ -76,8 +80,10 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._lease.register()
         # Not a task of the service: those begin when the last stage has joined, long after the first works.
         self.add_future(self._lease.run())
+        self._control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
+        await self.add_runtime_dependency(self._control)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
-        self._models = open_models(settings, journal, SystemClock())
+        self._models = open_models(settings, journal, SystemClock(), self.gates)
         self._producer = RecordProducer(brokers, self.worker_id)
         await self._producer.start()
         ports = await self._ports()

@@ -1,6 +1,6 @@
 """One model call, from plan to ledger.
 
-    find -> price, worst case -> limits -> open -> call -> parse -> price -> answered -> settle
+    find -> price, worst case -> gates -> limits -> open -> call -> parse -> price -> answered -> settle
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -29,7 +29,9 @@ from processors.errors import (
     ProviderRateLimitedError,
     ProviderRejectedError,
     ProviderUnavailableError,
+    ScopeClosedError,
 )
+from processors.gates import Gates
 from processors.gateway import openai_chat, tokens
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
@@ -39,6 +41,7 @@ from processors.gateway.prices import Prices
 from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
 from processors.ports import Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
+from schemas.scope import Scope, ScopeKind
 from schemas.usage import Usage, UsageRecorded
 
 CALL_HEADER = "x-pressline-call"
@@ -76,9 +79,10 @@ class Gateway:
         limits: of each provider that answers.
         transports: to each provider that answers.
         clock: the time of day.
+        gates: providers and models that are held back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
         self,
         *,
         catalogue: Catalogue,
@@ -87,6 +91,7 @@ class Gateway:
         limits: Mapping[str, ProviderLimits],
         transports: Mapping[str, Transport],
         clock: Clock,
+        gates: Gates,
     ) -> None:
         self._catalogue = catalogue
         self._prices = prices
@@ -95,6 +100,7 @@ class Gateway:
         self._limits = limits
         self._transports = transports
         self._clock = clock
+        self._gates = gates
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the model's answer: from the journal if it was bought before, else by one call.
@@ -103,6 +109,7 @@ class Gateway:
             UnpricedModelError: the model is not in the catalogue.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
+            ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
             ClaimedElsewhereError: another live worker is at this call.
             AbandonedError: the record was given to another worker before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
@@ -113,8 +120,10 @@ class Gateway:
         if found is not None:
             return _replay(request, found)
         plan = self._plan(request, key)
+        self._check_open(plan)
         limits = self._limits[plan.provider.name]
         async with limits.admitted(plan.demand) as reserved:
+            self._check_open(plan)  # its turn may have come long after it was closed
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):
                 return _replay(request, opened)
@@ -146,6 +155,12 @@ class Gateway:
             abandoned=request.abandoned,
         )
         return _Plan(request=request, intent=intent, demand=demand, provider=provider, wire=wire)
+
+    def _check_open(self, plan: _Plan) -> None:
+        provider, model = plan.intent.provider, plan.intent.model
+        for scope in (Scope(ScopeKind.PROVIDER, provider), Scope(ScopeKind.MODEL, model)):
+            if why := self._gates.why(scope):
+                raise ScopeClosedError(scope, why)
 
     async def _buy(self, plan: _Plan, attempt: int) -> JournaledAnswer:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""

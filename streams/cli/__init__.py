@@ -16,6 +16,8 @@ COMMANDS = {
     "results": "streams.cli.results",
     "dead-letters": "streams.cli.dead_letters",
     "review": "streams.cli.review",
+    "pause": "streams.cli.pause",
+    "resume": "streams.cli.resume",
     "recipe": "streams.cli.recipe",
     "provider": "streams.cli.provider",
     "completion": "streams.cli.completion",

@@ -38,7 +38,11 @@ def judge_topics(states: Sequence[TopicState], partitions: int) -> Finding:
         partitions: how many partitions the settings ask for.
     """
     missing = [state.topic.name for state in states if state.partitions is None]
-    counts = {state.topic.name: state.partitions for state in states if state.partitions is not None}
+    counts = {
+        state.topic.name: state.partitions
+        for state in states
+        if state.partitions is not None and state.topic.partitions is None
+    }
     if missing:
         seen = f"{len(missing)} of {len(states)} are missing, such as {missing[0]}"
         return warn("topics", seen, "any worker makes them at its start; or run `pressline topics --create`")

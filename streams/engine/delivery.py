@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from processors.disposition import Failures, GiveUp, Retry, RetryPolicy, decide
-from processors.errors import AbandonedError, UnavailableError
+from processors.errors import AbandonedError, ScopeClosedError, UnavailableError
 from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
 from streams.engine.producer import RecordProducer, send_until
@@ -75,6 +75,8 @@ class RecordDelivery:
         now_s = time.monotonic()
         if failed.first_failure is None:
             failed.first_failure, failed.first_failure_s = datetime.now(UTC), now_s
+        if isinstance(error, ScopeClosedError):
+            failed.first_failure_s = now_s  # however long it is closed, that is no reason to give up
         if isinstance(error, UnavailableError):
             failed.unavailable += 1
         else:

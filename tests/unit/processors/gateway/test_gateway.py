@@ -21,9 +21,11 @@ from processors.errors import (
     ProviderRejectedError,
     ProviderTimeoutError,
     ProviderUnavailableError,
+    ScopeClosedError,
     StoreUnavailableError,
     UnpricedModelError,
 )
+from processors.gates import Gates
 from processors.gateway.catalogue import default
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
 from processors.gateway.journal import CallKey
@@ -31,6 +33,7 @@ from processors.gateway.journal_writer import CLOSE_S_MAX
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.ports import ModelAnswer, ModelRequest
+from schemas.scope import Scope, ScopeKind
 from schemas.usage import Usage
 
 CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
@@ -46,6 +49,7 @@ class Rig:
         self.journal = FakeJournal()
         self.limits = ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
         self.limits.set_share(1.0)
+        self.gates = Gates()
         self.gateway = Gateway(
             catalogue=CATALOGUE,
             prices=prices,
@@ -53,6 +57,7 @@ class Rig:
             limits={"simulated": self.limits},
             transports={"simulated": self.transport},
             clock=FakeClock(),
+            gates=self.gates,
         )
 
     async def complete(self, request: ModelRequest | None = None) -> ModelAnswer:
@@ -237,6 +242,7 @@ def away_rig(*replies: Any) -> Rig:
         limits={"simulated": rig.limits},
         transports={"simulated": rig.transport},
         clock=FakeClock(),
+        gates=rig.gates,
     )
     return rig
 
@@ -321,3 +327,41 @@ async def test_an_error_says_nothing_of_the_prompt() -> None:
 
     assert "Paris" not in str(raised.value)
     assert "quotes" not in (rig.journal.attempts(KEY)[0].error or "")
+
+
+@pytest.mark.parametrize(
+    "scope", [Scope(ScopeKind.PROVIDER, "simulated"), Scope(ScopeKind.MODEL, a_request().model)], ids=str
+)
+async def test_a_closed_provider_or_model_is_not_asked_and_nothing_is_booked(scope: Scope) -> None:
+    rig = Rig(a_completion("{}"))
+    rig.gates.close(scope, "operator", "outage")
+
+    with pytest.raises(ScopeClosedError, match="outage") as raised:
+        await rig.complete()
+
+    assert raised.value.scope == scope
+    assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
+
+
+async def test_an_answer_in_the_journal_is_given_while_its_provider_is_closed() -> None:
+    rig = Rig(a_completion("{}"))
+    bought = await rig.complete()
+    rig.gates.close(Scope(ScopeKind.PROVIDER, "simulated"), "operator", "outage")
+
+    again = await rig.complete()
+
+    assert (again.text, len(rig.transport.requests)) == (bought.text, 1)
+
+
+def test_a_call_whose_turn_comes_after_the_closing_is_not_made() -> None:
+    async def scenario() -> None:
+        rig = Rig(a_completion("{}"))
+        rig.limits.pause(60)
+        running = asyncio.ensure_future(rig.complete())
+        await asyncio.sleep(1)
+        rig.gates.close(Scope(ScopeKind.PROVIDER, "simulated"), "operator", "outage")
+        with pytest.raises(ScopeClosedError):
+            await running
+        assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
+
+    in_virtual_time(scenario())

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from aiokafka.errors import KafkaConnectionError
@@ -14,9 +14,11 @@ from processors.errors import (
     EventTooLargeError,
     InvalidInputsError,
     ProviderUnavailableError,
+    ScopeClosedError,
     StoreUnavailableError,
 )
 from schemas.failures import FailureReason
+from schemas.scope import Scope, ScopeKind
 from streams.engine.delivery import RecordDelivery
 from streams.engine.partitions import HeldPartition
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord
@@ -158,3 +160,13 @@ async def test_a_broker_that_is_away_leaves_the_record_unfinished_at_a_stop() ->
     delivery.held.closing.set()
 
     assert (await delivery.run(), producer.sent) == (False, [])
+
+
+async def test_a_record_of_a_closed_scope_waits_however_long_it_takes() -> None:
+    closed = ScopeClosedError(Scope(ScopeKind.PROVIDER, "openai"), "provider openai is closed: outage")
+    producer, handler = FakeRecordProducer(), ScriptedHandler([closed] * 5)
+    policy = replace(POLICY, unavailable_s_max=1e-6)
+
+    finished = await a_delivery(handler, producer, policy).run()
+
+    assert (finished, handler.attempts, producer.sent) == (True, 6, [RESULT])
