@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Literal, Protocol
 
 from pydantic import JsonValue
@@ -56,6 +57,26 @@ def _never() -> bool:
     return False
 
 
+class CallPhase(StrEnum):
+    """What a question to a model waits for."""
+
+    QUOTA = "quota"
+    CALL = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class CallState:
+    """What one question waits for, and whose answer it wants."""
+
+    phase: CallPhase
+    provider: str
+    model: str
+
+
+def _unheard(_state: CallState | None) -> None:
+    pass
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One step's question to a model.
@@ -73,6 +94,7 @@ class ModelRequest:
         temperature: sampling temperature, or None for the model's own.
         budget_usd: most that this call may cost, or None.
         abandoned: asked when the call's turn has come: whether the record was given to another worker.
+        tell: told what the question waits for, and None when it waits no more.
     """
 
     task: Task
@@ -87,6 +109,7 @@ class ModelRequest:
     temperature: float | None = None
     budget_usd: Decimal | None = None
     abandoned: Callable[[], bool] = _never
+    tell: Callable[[CallState | None], None] = _unheard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,7 @@ from schemas import headers
 from schemas.base import Outcome
 from schemas.codec import InvalidMessageError, decode
 from schemas.events import Spend, StageInput, TaskFinished, TaskSubmitted
+from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
 from streams.engine.dead_letters import dead_letter
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord
@@ -43,7 +44,8 @@ class StageHandler:
         """
         event, lineage = self._decode(record)
         calls: list[UsageRecorded] = []
-        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
+        delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
+        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost, delivery.tell)
         try:
             with self.telemetry.stage_duration(self.spec.stage):
                 result = await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))

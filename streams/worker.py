@@ -15,6 +15,7 @@ from processors.gates import Gates
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Stage
+from schemas.why import WorkerWhy
 from streams.clock import SystemClock
 from streams.control import ControlReader
 from streams.control_topic import ControlTail
@@ -34,12 +35,14 @@ from streams.store.journal import PostgresCallJournal
 from streams.store.pages import PostgresPageIndex
 from streams.store.publications import PostgresPublications
 from streams.store.recipes import PostgresRecipeStore
+from streams.store.reports import PostgresReports
 from streams.store.reviews import PostgresReviews
 from streams.store.sites import PostgresSites
 from streams.store.tasks import PostgresTaskIndex
 from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
+from streams.why_reporter import WhyReporter, no_report
 
 DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
@@ -64,6 +67,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._telemetry = telemetry
         self._consumers: dict[Stage, StageConsumer] = {}
         self._indexers: Sequence[Any] = ()
+        self._why: WhyReporter | None = None
 
     async def on_start(self) -> None:
         """Connect to everything, then take work."""
@@ -71,17 +75,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         brokers = settings.need_brokers()
         created = await prepare(settings)
         log.info("worker %s: topics created: %s", self.worker_id, ", ".join(created) or "none")
-        self._database = await Database.open(
-            settings.need_database(), connections_max=DATABASE_CONNECTIONS_MAX
-        )
-        self._lease_database = await Database.open(settings.need_database(), connections_max=1)
-        self._answers_database = await Database.open(settings.need_database(), connections_max=1)
-        self._lease = WorkerLease(self._lease_database, self.worker_id, settings.stages)
-        await self._lease.register()
-        # Not a task of the service: those begin when the last stage has joined, long after the first works.
-        self.add_future(self._lease.run())
-        self._control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
-        await self.add_runtime_dependency(self._control)
+        await self._take_lease()
+        await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         self._models = open_models(settings, journal, SystemClock(), self.gates)
         self._producer = RecordProducer(brokers, self.worker_id)
@@ -91,6 +86,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             if stage in settings.stages:
                 self._consumers[stage] = self._consumer(stage, ports)
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
+        self._telemetry.watch_report(self.why_report)
         self._telemetry.watch_limit(self._models.waiting)
         if INDEX in settings.stages:
             self._indexers = self._index_services(brokers)
@@ -116,10 +112,32 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         """Return each stage consumer's state."""
         return {stage: consumer.health() for stage, consumer in self._consumers.items()}
 
+    def why_report(self) -> WorkerWhy:
+        """Return why the worker waits; nothing is known before it has started."""
+        return self._why.report if self._why else no_report(self.worker_id)
+
     def health(self) -> Health:
         """Return the worker's health."""
         expected = [stage for stage in Stage if stage in self.settings.stages]
         return judge(self.consumer_health(), expected, self.settings.in_flight)
+
+    async def _take_lease(self) -> None:
+        url = self.settings.need_database()
+        self._database = await Database.open(url, connections_max=DATABASE_CONNECTIONS_MAX)
+        self._lease_database = await Database.open(url, connections_max=1)
+        self._answers_database = await Database.open(url, connections_max=1)
+        self._lease = WorkerLease(self._lease_database, self.worker_id, self.settings.stages)
+        await self._lease.register()
+        # Not a task of the service: those begin when the last stage has joined, long after the first works.
+        self.add_future(self._lease.run())
+
+    async def _follow_control(self, brokers: str) -> None:
+        """Know what is held back before any work is taken, and begin to say why work waits."""
+        control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
+        await self.add_runtime_dependency(control)
+        reports = PostgresReports(self._database)
+        self._why = WhyReporter(self.worker_id, self._consumers, control, self.gates, reports)
+        await self.add_runtime_dependency(self._why)
 
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(

@@ -39,7 +39,7 @@ from processors.gateway.journal_writer import JournalWriter
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
 from processors.gateway.wire import ParsedAnswer, Transport, WireRequest
-from processors.ports import Clock, ModelAnswer, ModelRequest
+from processors.ports import CallPhase, CallState, Clock, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import Usage, UsageRecorded
@@ -67,6 +67,10 @@ class _Plan:
     demand: Demand
     provider: ProviderRules
     wire: WireRequest
+
+    def tell(self, phase: CallPhase) -> None:
+        """Say to the record what it waits for."""
+        self.request.tell(CallState(phase, self.provider.name, self.intent.model))
 
 
 class Gateway:
@@ -121,8 +125,16 @@ class Gateway:
             return _replay(request, found)
         plan = self._plan(request, key)
         self._check_open(plan)
-        limits = self._limits[plan.provider.name]
+        try:
+            return await self._admitted(plan)
+        finally:
+            request.tell(None)
+
+    async def _admitted(self, plan: _Plan) -> ModelAnswer:
+        request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
+        plan.tell(CallPhase.QUOTA)
         async with limits.admitted(plan.demand) as reserved:
+            plan.tell(CallPhase.CALL)
             self._check_open(plan)  # its turn may have come long after it was closed
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):

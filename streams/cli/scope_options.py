@@ -10,7 +10,7 @@ from schemas.base import Lane, Stage
 from schemas.control import WHY_CHARS_MAX, ControlAction, ScopeChanged
 from schemas.scope import Scope, ScopeKind
 from streams.cli.person import identifier, person
-from streams.control_topic import append
+from streams.control_topic import append, control_tail
 from streams.settings import Settings
 from streams.topic_admin import create_missing
 
@@ -83,6 +83,16 @@ async def change(
     await create_missing(brokers, settings.partitions, settings.replication)
     await append(brokers, CLIENT_ID, changes)
     return changes
+
+
+async def newest(settings: Settings) -> int:
+    """Return the offset of the newest change.
+
+    Raises:
+        KafkaError: the broker does not answer.
+    """
+    async with control_tail(settings.need_brokers(), CLIENT_ID) as tail:
+        return max((placed.offset for placed in await tail.read_to_end()), default=-1)
 
 
 def show(changes: Sequence[ScopeChanged], *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -22,6 +22,7 @@ from streams.engine.partitions import HeldPartition
 from streams.engine.producer import RecordProducer
 from streams.engine.records import InRecord, Partition, RecordHandler
 from streams.engine.slots import Slot, Slots
+from streams.engine.state import ConsumerState, partition_state
 
 POLL_S = 0.2
 POLL_ERROR_S = 1.0
@@ -153,6 +154,30 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             commit_error=self._member.commit_error,
             finished=self._finished,
         )
+
+    def state(self) -> ConsumerState:
+        """Return why the consumer does or does not move."""
+        member, deliveries = self._member, tuple(self._in_flight)
+        heads = {_place(d.record): d.state for d in deliveries}
+        working = sum(state.waits_for == "stage" for state in heads.values())
+        return ConsumerState(
+            at_s=time.monotonic(),
+            partitions=tuple(partition_state(p, held, heads) for p, held in member.partitions.items()),
+            records=tuple(heads.values()),
+            finished=self._finished,
+            commit_error=member.commit_error,
+            polled_s=member.last_poll_s,
+            moved_s=max((member.committed_s, *(d.since_s for d in deliveries))),
+            polls=working < self._settings.in_flight_max and self._bytes < self._settings.in_flight_bytes_max,
+        )
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """Return the next offset of the log of each partition that is held; none once it stops.
+
+        Raises:
+            KafkaError, TimeoutError: the broker does not answer.
+        """
+        return {} if self.should_stop else await self._member.ends()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _poll(self) -> None:

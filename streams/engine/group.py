@@ -20,6 +20,7 @@ MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
 """Not polling is back-pressure here, not death: heartbeats come from the same event loop as the work."""
 HEARTBEAT_S_MAX = 1.0
 COMMIT_S_MAX = 10.0
+ENDS_S_MAX = 5.0
 ASSIGN_ATTEMPTS_MAX = 20
 ASSIGN_BACKOFF_S = 0.25
 
@@ -62,6 +63,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     ) -> None:
         self.partitions = HeldPartitions()
         self.last_poll_s = time.monotonic()
+        self.committed_s = self.last_poll_s
         self.commit_error: str | None = None
         self.joined = False
         self._settings = settings
@@ -110,10 +112,23 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                 key=r.key,
                 value=r.value,
                 headers=tuple(r.headers),
+                timestamp_ms=r.timestamp,
             )
             for records in batches.values()
             for r in records
         ]
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """Return the next offset of the log of each partition that is held.
+
+        Raises:
+            KafkaError, TimeoutError: the broker does not answer.
+        """
+        held = [TopicPartition(*partition) for partition, _ in self.partitions.items()]
+        if not held:
+            return {}
+        ends = await asyncio.wait_for(self._consumer.end_offsets(held), ENDS_S_MAX)
+        return {Partition(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     def throttle(self) -> None:
         """Pause partitions whose window is full, resume those whose window has room again."""
@@ -201,5 +216,6 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                     held.dirty = True
             else:
                 self.commit_error = None
+                self.committed_s = time.monotonic()
                 for _, held, progress in moved:
                     held.committed = progress

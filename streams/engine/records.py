@@ -6,7 +6,11 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from processors.disposition import GiveUp
+from processors.ports import CallState
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
+
+SUBJECT = "ce_subject"
 
 
 class Partition(NamedTuple):
@@ -27,6 +31,7 @@ class InRecord:
         key: key bytes, or None.
         value: value bytes, or None for a tombstone.
         headers: name and bytes, in order; names may repeat.
+        timestamp_ms: when it was made or appended, in Unix milliseconds, or None.
     """
 
     topic: str
@@ -35,6 +40,13 @@ class InRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    timestamp_ms: int | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about, as its CloudEvents headers say."""
+        found = (value for name, value in self.headers if name == SUBJECT)
+        return next(found, b"").decode(errors="replace") or None
 
     @property
     def size(self) -> int:
@@ -79,7 +91,13 @@ class Attempts:
 
 
 class Delivery(Protocol):
-    """The engine's side of one record in processing."""
+    """The engine's side of one record in processing.
+
+    Attributes:
+        scopes: what the record belongs to; its stage says it once it is decoded.
+    """
+
+    scopes: tuple[Scope, ...]
 
     @property
     def lost(self) -> bool:
@@ -88,6 +106,9 @@ class Delivery(Protocol):
     @property
     def paid(self) -> dict[str, UsageRecorded]:
         """Model calls of all attempts of this delivery, by call id: one asked again stands once."""
+
+    def tell(self, call: CallState | None) -> None:
+        """Say which model call the record waits for, or that it waits for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,6 +21,8 @@ NEEDS_SERVICES = {
     "worker": [],
     "pause": ["--list"],
     "resume": ["--stage", "generate"],
+    "drain": ["--stage", "generate"],
+    "why-stuck": [],
 }
 
 

@@ -11,11 +11,13 @@ from builders import NOW, a_classified, a_finished, a_generated, a_spend, a_usag
 from fakes.stage_ports import a_recipe, some_ports
 from processors.disposition import GiveUp
 from processors.errors import InvalidInputsError, InvalidRecordError
+from processors.ports import CallState
 from schemas.base import Outcome, Stage
 from schemas.codec import decode
 from schemas.events import TaskFinished, TaskGenerated
 from schemas.failures import FailureReason
 from schemas.headers import text_headers
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord
 from streams.envelope import Lineage, event_record
@@ -36,6 +38,10 @@ FAILURE = Failure(
 class FakeDelivery:
     lost: bool = False
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
+    scopes: tuple[Scope, ...] = ()
+
+    def tell(self, call: CallState | None) -> None:
+        """No test looks at it."""
 
 
 def a_handler(run: Callable[[Any, Any], Awaitable[Any]]) -> StageHandler:

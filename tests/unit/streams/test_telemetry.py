@@ -1,5 +1,6 @@
 """Metrics parse, count once, and say what the consumers say."""
 
+import math
 from decimal import Decimal
 from typing import get_args
 
@@ -8,8 +9,10 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from builders import a_usage, a_usage_recorded
 from fakes.consumer_health import a_health
+from fakes.worker_report import a_partition_why, a_stage_why, a_worker_why
 from schemas.base import Outcome, Stage
 from schemas.failures import FailureReason
+from schemas.why import Cause
 from streams.telemetry import MetricName, Telemetry
 
 
@@ -30,6 +33,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry = Telemetry(CollectorRegistry())
     telemetry.watch_consumers(lambda: [("generate", a_health())])
     telemetry.watch_limit(lambda: 3)
+    telemetry.watch_report(a_worker_why)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -76,3 +80,24 @@ def test_consumers_are_asked_at_every_scrape() -> None:
     assert before["pressline_in_flight_records", labels(stage="generate", waits_for="retry")] == 2
     assert before["pressline_commit_failing", labels(stage="generate")] == 1
     assert samples(telemetry)["pressline_partitions_assigned", labels(stage="generate")] == 5
+
+
+def test_backlog_and_causes_are_those_of_the_newest_report() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    partitions = (a_partition_why(pending=30), a_partition_why(pending=10, head_at=None))
+    stage = a_stage_why(waiting={Cause.PAUSED: 2}, finished_per_s=4.0, partitions=partitions)
+    telemetry.watch_report(lambda: a_worker_why(stages=(stage,)))
+
+    found = samples(telemetry)
+
+    assert found["pressline_waiting_records", labels(stage="generate", cause="paused")] == 2
+    assert found["pressline_waiting_records", labels(stage="generate", cause="in call")] == 0
+    assert found["pressline_pending_records", labels(stage="generate")] == 40
+    assert found["pressline_drain_seconds", labels(stage="generate")] == 10.0
+
+
+def test_a_backlog_without_progress_never_drains() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.watch_report(lambda: a_worker_why(stages=(a_stage_why(finished_per_s=0.0),)))
+
+    assert samples(telemetry)["pressline_drain_seconds", labels(stage="generate")] == math.inf

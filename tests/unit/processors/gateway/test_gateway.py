@@ -32,7 +32,7 @@ from processors.gateway.journal import CallKey
 from processors.gateway.journal_writer import CLOSE_S_MAX
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
-from processors.ports import ModelAnswer, ModelRequest
+from processors.ports import CallPhase, CallState, ModelAnswer, ModelRequest
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import Usage
 
@@ -365,3 +365,20 @@ def test_a_call_whose_turn_comes_after_the_closing_is_not_made() -> None:
         assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
 
     in_virtual_time(scenario())
+
+
+async def test_the_record_is_told_what_its_call_waits_for() -> None:
+    told: list[CallState | None] = []
+
+    await Rig(a_completion("{}")).complete(a_request(tell=told.append))
+
+    assert [state.phase if state else None for state in told] == [CallPhase.QUOTA, CallPhase.CALL, None]
+
+
+async def test_a_call_that_failed_is_waited_for_no_more() -> None:
+    told: list[CallState | None] = []
+
+    with pytest.raises(ProviderUnavailableError):
+        await Rig(a_problem(503)).complete(a_request(tell=told.append))
+
+    assert told[-1] is None
