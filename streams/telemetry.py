@@ -31,6 +31,7 @@ MetricName = Literal[
     "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
     "pressline_pending_records",  # gauge: unfinished up to the end of the log: the true backlog
     "pressline_head_age_seconds",  # gauge: age of the oldest unfinished record taken; up: behind or stuck
+    "pressline_stalled",  # gauge: 1 after a stage joined anew for want of progress -> `pressline why-stuck`
     "pressline_drain_seconds",  # gauge: backlog by the last minute's rate; +Inf: nothing is finished
     "pressline_oldest_in_flight_seconds",  # gauge: age of the oldest unfinished record; up: stuck
     "pressline_last_poll_age_seconds",  # gauge: seconds since the last poll; up: stalled
@@ -138,6 +139,7 @@ class _WhyCollector(Collector):
         pending = _family("pressline_pending_records", "Unfinished records up to the log's end.")
         age = _family("pressline_head_age_seconds", "Age of the oldest unfinished record taken.")
         drain = _family("pressline_drain_seconds", "Seconds until the backlog is done at the present rate.")
+        stalled = _family("pressline_stalled", "1 while a stage should move and does not.")
         now = datetime.now(UTC)
         for stage in self._report().stages:
             for cause in RECORD_CAUSES:
@@ -145,7 +147,8 @@ class _WhyCollector(Collector):
             pending.add_metric([stage.stage], stage.pending)
             age.add_metric([stage.stage], (now - stage.head_at).total_seconds() if stage.head_at else 0.0)
             drain.add_metric([stage.stage], stage.drain_s)
-        yield from (waiting, pending, age, drain)
+            stalled.add_metric([stage.stage], float(stage.stalled))
+        yield from (waiting, pending, age, drain, stalled)
 
 
 def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Counter:

@@ -14,6 +14,7 @@ from schemas.why import StageWhy, WorkerWhy
 from streams.control import ControlReader
 from streams.engine.consumer import StageConsumer
 from streams.engine.records import Partition
+from streams.stall_guard import StallGuard
 from streams.store.reports import PostgresReports
 from streams.why import StageWatch
 
@@ -31,6 +32,7 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         control: what it follows of the control topic.
         gates: what is held back.
         reports: where other processes find it.
+        stall_s: seconds without progress that make a stall.
     """
 
     def __init__(
@@ -40,6 +42,8 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         control: ControlReader,
         gates: Gates,
         reports: PostgresReports,
+        *,
+        stall_s: float,
     ) -> None:
         super().__init__()
         self._worker_id = worker_id
@@ -47,6 +51,8 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         self._control = control
         self._reports = reports
         self._watches = {stage: StageWatch(stage, gates) for stage in Stage}
+        self._guards: dict[Stage, StallGuard] = {}
+        self._stall_s = stall_s
         self._ends: dict[Stage, Mapping[Partition, int]] = {}
         self.report = no_report(worker_id)
 
@@ -74,7 +80,12 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
             self._ends[stage] = await consumer.ends()
         except (KafkaError, TimeoutError) as error:
             log.warning("%s: the ends of the logs are not known: %r", stage, error)
-        return self._watches[stage].look(consumer.state(), self._ends.get(stage, {}), datetime.now(UTC))
+        state = consumer.state()
+        why = self._watches[stage].look(state, self._ends.get(stage, {}), datetime.now(UTC))
+        if stage not in self._guards:
+            self._guards[stage] = StallGuard(stage, consumer, self._stall_s)
+        stalled = await self._guards[stage].watch(state, why)
+        return why.model_copy(update={"stalled": stalled})
 
 
 def no_report(worker_id: str) -> WorkerWhy:

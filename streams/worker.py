@@ -12,6 +12,7 @@ from mode import Service
 
 from processors.disposition import RetryPolicy
 from processors.gates import Gates
+from processors.gateway.catalogue import Catalogue
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Stage
@@ -27,7 +28,7 @@ from streams.models import open_models
 from streams.pipeline import PIPELINE
 from streams.preparation import prepare
 from streams.recipes import FolderRecipeBook, RecipeFolder
-from streams.settings import INDEX, Settings
+from streams.settings import INDEX, Settings, SettingsError
 from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
 from streams.store.database import Database
@@ -79,6 +80,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         self._models = open_models(settings, journal, SystemClock(), self.gates)
+        _check_stall(settings, self._models.catalogue)
         self._producer = RecordProducer(brokers, self.worker_id)
         await self._producer.start()
         ports = await self._ports()
@@ -136,7 +138,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
         await self.add_runtime_dependency(control)
         reports = PostgresReports(self._database)
-        self._why = WhyReporter(self.worker_id, self._consumers, control, self.gates, reports)
+        self._why = WhyReporter(
+            self.worker_id, self._consumers, control, self.gates, reports, stall_s=self.settings.stall_s
+        )
         await self.add_runtime_dependency(self._why)
 
     async def _ports(self) -> Ports:
@@ -183,6 +187,14 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             ),
             SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
         ]
+
+
+def _check_stall(settings: Settings, catalogue: Catalogue) -> None:
+    longest_s = max((provider.call_deadline_s for provider in catalogue.used_providers), default=0.0)
+    if settings.stall_s <= longest_s:
+        raise SettingsError(
+            f"PRESSLINE_STALL_S is {settings.stall_s:g}, expected more than {longest_s:g}, a call's deadline"
+        )
 
 
 def _ignore(_share: float) -> None:

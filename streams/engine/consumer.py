@@ -155,6 +155,14 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             finished=self._finished,
         )
 
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew; what was in flight is taken again, or goes on where it came back.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        await self._member.rejoin()
+
     def state(self) -> ConsumerState:
         """Return why the consumer does or does not move."""
         member, deliveries = self._member, tuple(self._in_flight)

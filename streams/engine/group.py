@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streams.engine.assignor import LaneAssignor
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
@@ -71,6 +71,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self._on_broken = on_broken
         self._commit_lock = asyncio.Lock()
         self._consumer: Any = None
+        self._rejoining = False
 
     async def start(self) -> None:
         """Connect and join."""
@@ -91,6 +92,20 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self._consumer.subscribe(topics=list(settings.topics), listener=self)
         await self._consumer.start()
 
+    async def rejoin(self) -> None:
+        """Leave the group and join it with a client of its own anew; calls in flight run on.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        self._rejoining = True
+        try:
+            await self._commit(self.partitions.revoke().items())
+            await self.stop()
+            await self.start()
+        finally:
+            self._rejoining = False
+
     async def stop(self) -> None:
         """Leave the group and disconnect."""
         if self._consumer is not None:
@@ -101,8 +116,15 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
         Raises:
             KafkaError: the broker refused.
+            ConsumerStoppedError: the member has left for good.
         """
-        batches = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=most)
+        try:
+            batches = await self._consumer.getmany(timeout_ms=int(wait_s * 1000), max_records=most)
+        except ConsumerStoppedError:
+            if not self._rejoining:
+                raise
+            await asyncio.sleep(wait_s)
+            return []
         self.last_poll_s = time.monotonic()
         return [
             InRecord(
