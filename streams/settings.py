@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="Seconds until a silent worker's partitions go to others."
     )
+    instance_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="This worker's own name: restarted within the session time-out, it keeps its partitions.",
+    )
     stall_s: float = Field(
         300.0,
         gt=0,

@@ -167,6 +167,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 client_id=self.worker_id,
                 topics=spec.topics,
                 session_timeout_s=settings.session_timeout_s,
+                instance_id=settings.instance_id,
             ),
             ConsumerSettings(
                 ordering=settings.ordering,

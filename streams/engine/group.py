@@ -37,6 +37,10 @@ class GroupSettings:
         client_id: name in the broker's logs.
         topics: topics to consume.
         session_timeout_s: seconds without heartbeat until the group gives our partitions away.
+        instance_id: name that outlives a restart (static membership), or None. Within the session time-out a
+            member of that name gets its partitions back and no other member notices. One process at a time.
+            Source: https://cwiki.apache.org/confluence/display/KAFKA/KIP-345
+        metadata_age_s_max: seconds after which new partitions are seen at the latest.
     """
 
     brokers: str
@@ -44,6 +48,8 @@ class GroupSettings:
     client_id: str
     topics: tuple[str, ...]
     session_timeout_s: float = 10.0
+    instance_id: str | None = None
+    metadata_age_s_max: float = 60.0
 
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types for it
@@ -84,6 +90,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             partition_assignment_strategy=(LaneAssignor(),),
+            group_instance_id=settings.instance_id,
+            metadata_max_age_ms=int(settings.metadata_age_s_max * 1000),
             session_timeout_ms=int(settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(min(HEARTBEAT_S_MAX, settings.session_timeout_s / 3) * 1000),
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
