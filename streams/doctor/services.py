@@ -49,11 +49,11 @@ def judge_topics(states: Sequence[TopicState], partitions: int) -> Finding:
     if len(set(counts.values())) > 1:
         fewest = min(counts, key=lambda name: counts[name])
         seen = f"their partitions differ: {fewest} has {counts[fewest]}, others up to {max(counts.values())}"
-        return fail("topics", seen, "give all topics equally many: a dead letter keeps its partition number")
+        return fail("topics", seen, "run `pressline topics --grow`: a dead letter keeps its partition number")
     count = min(counts.values())
     if count < partitions:
         seen = f"all {len(counts)} have {count} partitions, PRESSLINE_PARTITIONS asks for {partitions}"
-        return warn("topics", seen, "add partitions to all with Kafka's own tools, or lower the setting")
+        return warn("topics", seen, "run `pressline topics --grow`, or lower the setting")
     return ok("topics", f"all {len(counts)} are there, with {count} partitions each")
 
 
