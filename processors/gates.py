@@ -52,6 +52,10 @@ class Gates:
             if scope not in closed:
                 self.open(scope, holder)
 
+    def holders(self, scope: Scope) -> Mapping[str, str]:
+        """Return who holds `scope` closed, each with the reason; nobody when it is open."""
+        return dict(self._closed.get(scope, {}))
+
     def why(self, *scopes: Scope) -> str | None:
         """Return why one of `scopes` is closed, the first in their order, or None when all are open."""
         for scope in scopes:

@@ -6,7 +6,8 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from processors.errors import InvalidOutputError
-from processors.ports import ChatMessage, ModelAnswer, ModelRequest, Ports
+from processors.model import ChatMessage, ModelAnswer, ModelRequest
+from processors.ports import Ports
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Stage
 from schemas.events import Document, Spend, StepResult, TaskClassified, TaskFinished, TaskGenerated

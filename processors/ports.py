@@ -3,22 +3,16 @@
 Each port has one real implementation, in `streams`, and one fake, in `tests`; a contract test runs on both.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Protocol
 
-from pydantic import JsonValue
-
+from processors.model import ModelAnswer, ModelRequest
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Tier
 from schemas.events import Document
 from schemas.task import Task
-from schemas.usage import UsageRecorded
-
-ReasoningEffort = Literal["minimal", "low", "medium", "high"]
-CacheTtl = Literal["5m", "1h"]
 
 
 class Clock(Protocol):
@@ -45,117 +39,6 @@ class ModelCatalogue(Protocol):
 
     def model_for(self, tier: Tier) -> str:
         """Return the model of that tier, or of the next larger tier that has one, or else the largest."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """What a model may ask to be done.
-
-    Attributes:
-        name: letters, digits, `_` and `-`, at most 64.
-        description: what it does, for the model.
-        parameters: JSON Schema of its arguments, of type object.
-    """
-
-    name: str
-    description: str
-    parameters: Mapping[str, JsonValue]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ToolCall:
-    """What a model asks to be done.
-
-    Attributes:
-        id: the provider's id of the call; the result names it.
-        name: which tool.
-        arguments: JSON of them, as yet unchecked.
-        signature: opaque text that the provider wants back with the call, or None.
-    """
-
-    id: str
-    name: str
-    arguments: str
-    signature: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChatMessage:
-    """One message of a prompt.
-
-    Attributes:
-        role: who says it; `tool` is the result of one tool call.
-        content: its text.
-        tool_calls: what an assistant's message asked for.
-        tool_call: the call that a tool's message is the result of.
-    """
-
-    role: Literal["system", "user", "assistant", "tool"]
-    content: str
-    tool_calls: tuple[ToolCall, ...] = ()
-    tool_call: ToolCall | None = None
-
-
-def _never() -> bool:
-    return False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelRequest:
-    """One step's question to a model.
-
-    Attributes:
-        task: the task that pays.
-        recipe: `name@version`.
-        revision: identity of the work.
-        step: path of the step in the run, such as `write` or `write/repair-1`.
-        model: model name in the catalogue.
-        messages: the prompt.
-        schema_name: name of the answer's schema.
-        schema: JSON Schema of the answer, or None for free text.
-        output_tokens_max: most tokens that the answer may have.
-        temperature: sampling temperature, or None for the model's own.
-        seed: for providers that sample by one; the same answer is likely, not sure. None: none is sent.
-        reasoning_effort: how much the model may think, or None for the model's own.
-        cache_ttl: how long the provider shall keep system prompt and tools in its cache; None: as it likes.
-        tools: what the model may ask to be done.
-        budget_usd: most that this call may cost, or None.
-        abandoned: asked when the call's turn has come: whether the record was given to another worker.
-    """
-
-    task: Task
-    recipe: str
-    revision: str
-    step: str
-    model: str
-    messages: tuple[ChatMessage, ...]
-    schema_name: str
-    schema: Mapping[str, JsonValue] | None
-    output_tokens_max: int
-    temperature: float | None = None
-    seed: int | None = None
-    reasoning_effort: ReasoningEffort | None = None
-    cache_ttl: CacheTtl | None = None
-    tools: tuple[Tool, ...] = ()
-    budget_usd: Decimal | None = None
-    abandoned: Callable[[], bool] = _never
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelAnswer:
-    """What a model said, and what it took.
-
-    Attributes:
-        text: the answer's text, as yet unchecked.
-        finish_reason: `stop` or `length`.
-        recorded: the call as the usage topic carries it.
-        tool_calls: what the model asks to be done, when the request offered tools.
-    """
-
-    text: str
-    finish_reason: Literal["stop", "length"]
-    recorded: UsageRecorded
-    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class ModelGateway(Protocol):

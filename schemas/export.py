@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas.catalogue import CatalogueRules
+from schemas.control import ScopeChanged
 from schemas.events import (
     ReviewDecided,
     ReviewRequested,
@@ -32,6 +33,7 @@ EXPORTED: dict[str, type[BaseModel]] = {
     "pressline.review.requested.v1": ReviewRequested,
     "pressline.review.decided.v1": ReviewDecided,
     "pressline.usage.recorded.v1": UsageRecorded,
+    "pressline.control.v1": ScopeChanged,
     "pressline.recipe.v1": Recipe,
     "pressline.catalogue.v1": CatalogueRules,
 }

@@ -13,6 +13,7 @@ class ScopeKind(StrEnum):
     RECIPE = "recipe"
     PROVIDER = "provider"
     MODEL = "model"
+    WORKER = "worker"
 
 
 class Scope(NamedTuple):
@@ -20,7 +21,8 @@ class Scope(NamedTuple):
 
     Attributes:
         kind: the dimension.
-        name: the value: a stage, a lane, a tenant, a recipe with its version, a provider or a model.
+        name: the value: a stage, a lane, a tenant, a recipe with its version, a provider, a model
+            or a worker id.
     """
 
     kind: ScopeKind

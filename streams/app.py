@@ -91,6 +91,11 @@ def _add_pages(app: ShellApp, telemetry: Telemetry) -> None:
         state = app.worker.health()
         return view.json(asdict(state), status=200 if state.fit else 503)
 
+    @app.page("/why")  # type: ignore[untyped-decorator]
+    async def why(view: Any, _request: Any) -> Any:
+        report = app.worker.why_report()
+        return view.bytes(report.model_dump_json().encode(), content_type="application/json")
+
     @app.page("/metrics")  # type: ignore[untyped-decorator]
     async def metrics(view: Any, _request: Any) -> Any:
         return view.bytes(telemetry.exposition(), content_type=CONTENT_TYPE.split(";")[0])

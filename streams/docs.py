@@ -1,4 +1,4 @@
-"""The README's tables, made from the code: `python -m streams.docs` renews them.
+"""The tables in the documents, made from the code: `python -m streams.docs` renews them.
 
 A table stands between `<!-- table NAME -->` and `<!-- end -->`.
 """
@@ -14,9 +14,9 @@ from pydantic_core import PydanticUndefined
 from streams import telemetry
 from streams.cli import COMMANDS, main
 from streams.settings import Settings
-from streams.topics import DAY_MS, all_topics
+from streams.topics import DAY_MS, Topic, all_topics
 
-README = Path("README.md")
+DOCUMENTS = (Path("README.md"), Path("deploy/README.md"))
 BLOCK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 METRIC = re.compile(r'"(pressline_\w+)",  # (\w+): (.+)')
 
@@ -24,8 +24,7 @@ METRIC = re.compile(r'"(pressline_\w+)",  # (\w+): (.+)')
 def topics_table() -> str:
     """Return every topic: what it carries, how long, who for."""
     rows = [
-        (f"`{t.name}`", t.carries.__name__ if t.carries else "", f"{t.retention_ms // DAY_MS} d", t.purpose)
-        for t in all_topics()
+        (f"`{t.name}`", t.carries.__name__ if t.carries else "", _kept(t), t.purpose) for t in all_topics()
     ]
     return _table(("Topic", "Carries", "Kept", "What for"), rows)
 
@@ -65,8 +64,13 @@ TABLES: dict[str, Callable[[], str]] = {
 
 
 def renewed(text: str) -> str:
-    """Return the README's text with every table as the code has it now."""
+    """Return a document's text with every table as the code has it now."""
     return BLOCK.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}{match[3]}", text)
+
+
+def _kept(topic: Topic) -> str:
+    days = f"{topic.retention_ms // DAY_MS} d"
+    return f"{days}, the newest of each key for good" if topic.compacted else days
 
 
 def _commands(name: str, command: click.Command) -> list[tuple[str, str]]:
@@ -88,4 +92,5 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 if __name__ == "__main__":
-    README.write_text(renewed(README.read_text("utf-8")), "utf-8")
+    for document in DOCUMENTS:
+        document.write_text(renewed(document.read_text("utf-8")), "utf-8")

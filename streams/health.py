@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass
 
-from streams.engine.consumer import ConsumerHealth
+from streams.engine.state import ConsumerHealth
 
 POLL_AGE_S_MAX = 60.0
 """The engine polls several times a second unless it is full; a minute without is a stall."""

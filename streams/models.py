@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from processors.gates import Gates
 from processors.gateway import catalogue as catalogues
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
 from processors.gateway.gateway import Gateway
@@ -63,7 +64,9 @@ def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(name for name in names if name not in present)
 
 
-def open_models(settings: Settings, journal: CallJournal, table: LeaseTable, clock: Clock) -> Models:
+def open_models(
+    settings: Settings, journal: CallJournal, table: LeaseTable, clock: Clock, gates: Gates
+) -> Models:
     """Return the worker's models.
 
     Raises:
@@ -80,6 +83,7 @@ def open_models(settings: Settings, journal: CallJournal, table: LeaseTable, clo
         limits=limits,
         transports=transports,
         clock=clock,
+        gates=gates,
     )
     lenders = {name: Lender(name, each, table) for name, each in limits.items()}
     return Models(catalogue=catalogue, gateway=gateway, limits=limits, lenders=lenders, transports=transports)

@@ -67,6 +67,17 @@ class Settings(BaseSettings):
     session_timeout_s: float = Field(
         10.0, ge=1, le=300, description="Seconds until a silent worker's partitions go to others."
     )
+    instance_id: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9._-]{1,200}$",
+        description="This worker's own name: restarted within the session time-out, it keeps its partitions.",
+    )
+    stall_s: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds without progress until a stage rejoins its group; after as many more it exits.",
+    )
     drain_s: float = Field(30.0, ge=0, le=3600, description="Seconds that calls may take to end at a stop.")
     web_host: str = Field("127.0.0.1", description="Address of health page and metrics.")
     web_port: int = Field(6066, ge=1, le=65535, description="Port of health page and metrics.")

@@ -210,12 +210,14 @@ class Stack:
         )
 
     def _worker(self, index: int) -> ChildProcess:
+        name = self._settings.instance_id
+        settings = self._settings.model_copy(update={"instance_id": name and f"{name}-{index}"})
         return ChildProcess(
             name=f"worker {index}",
             command=[sys.executable, "-m", "streams", "worker", "--web-port", str(self._web_ports[index])],
             folder=Path.cwd(),
             log=self._settings.home.resolve() / "logs" / f"worker-{index}.log",
-            environment=child_environment(self._settings),
+            environment=child_environment(settings),
         )
 
     async def _workers_ready(self) -> None:

@@ -54,6 +54,7 @@ class StageHandler:
         """
         event, lineage = self._decode(record)
         delivery.deadline = event.task.deadline
+        delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
         with self.breakers.admitted(_scopes(event)) as admission:
             result = await self._run(event, lineage, delivery)
             admission.succeed()
@@ -100,7 +101,7 @@ class StageHandler:
 
     async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:
         calls: list[UsageRecorded] = []
-        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost)
+        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost, delivery.tell)
         try:
             with self.telemetry.stage_duration(self.spec.stage):
                 return await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))

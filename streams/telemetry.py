@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Literal
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
@@ -13,7 +14,8 @@ from processors.gateway.limits import ProviderLimits
 from schemas.base import Outcome, Stage
 from schemas.failures import FailureReason
 from schemas.usage import UsageRecorded
-from streams.engine.consumer import ConsumerHealth
+from schemas.why import RECORD_CAUSES, WorkerWhy
+from streams.engine.state import ConsumerHealth
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STAGE_SECONDS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
@@ -29,6 +31,11 @@ MetricName = Literal[
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
     "pressline_partitions_assigned",  # gauge: 0 for long -> fewer workers or more partitions
     "pressline_in_flight_records",  # gauge: taken and unfinished, by what they wait for
+    "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
+    "pressline_pending_records",  # gauge: unfinished up to the end of the log: the true backlog
+    "pressline_head_age_seconds",  # gauge: age of the oldest unfinished record taken; up: behind or stuck
+    "pressline_stalled",  # gauge: 1 after a stage joined anew for want of progress -> `pressline why-stuck`
+    "pressline_drain_seconds",  # gauge: backlog by the last minute's rate; +Inf: nothing is finished
     "pressline_oldest_in_flight_seconds",  # gauge: age of the oldest unfinished record; up: stuck
     "pressline_last_poll_age_seconds",  # gauge: seconds since the last poll; up: stalled
     "pressline_commit_failing",  # gauge: 1 while commits fail -> broker or group trouble
@@ -108,6 +115,10 @@ class Telemetry:
         """Report at every scrape how each provider's limits stand."""
         self.registry.register(_LimitCollector(limits))
 
+    def watch_report(self, report: Callable[[], WorkerWhy]) -> None:
+        """Report what `report` says of each stage at every scrape."""
+        self.registry.register(_WhyCollector(report))
+
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
         return generate_latest(self.registry)
@@ -149,6 +160,28 @@ class _LimitCollector(Collector):
             for kind, limit in limits.per_minute().items():
                 per_minute.add_metric([provider, kind], limit)
         yield from (waiting, share, per_minute)
+
+
+class _WhyCollector(Collector):
+    def __init__(self, report: Callable[[], WorkerWhy]) -> None:
+        self._report = report
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauges from the newest report."""
+        waiting = _family("pressline_waiting_records", "Unfinished records by cause.", ("stage", "cause"))
+        pending = _family("pressline_pending_records", "Unfinished records up to the log's end.")
+        age = _family("pressline_head_age_seconds", "Age of the oldest unfinished record taken.")
+        drain = _family("pressline_drain_seconds", "Seconds until the backlog is done at the present rate.")
+        stalled = _family("pressline_stalled", "1 while a stage should move and does not.")
+        now = datetime.now(UTC)
+        for stage in self._report().stages:
+            for cause in RECORD_CAUSES:
+                waiting.add_metric([stage.stage, cause], stage.waiting.get(cause, 0))
+            pending.add_metric([stage.stage], stage.pending)
+            age.add_metric([stage.stage], (now - stage.head_at).total_seconds() if stage.head_at else 0.0)
+            drain.add_metric([stage.stage], stage.drain_s)
+            stalled.add_metric([stage.stage], float(stage.stalled))
+        yield from (waiting, pending, age, drain, stalled)
 
 
 def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Counter:

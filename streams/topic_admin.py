@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.errors import InvalidPartitionsError, KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.topics import Topic, all_topics
 
@@ -59,6 +59,34 @@ async def create_missing(brokers: str, partitions: int, replication: int) -> tup
     return tuple(name for name, code, *rest in answer.topic_errors if _created(name, code, rest))
 
 
+async def grow(brokers: str, partitions: int) -> tuple[str, ...]:
+    """Add partitions to the topics that have fewer; workers that run take them over within a minute.
+
+    What a stage sends to grows before what it takes: a dead letter keeps its partition number. A key may go
+    to another partition from then on: its records from before and after can be worked on side by side.
+
+    Args:
+        brokers: bootstrap servers.
+        partitions: of each topic afterwards.
+
+    Returns:
+        Names of the topics that have more now, in the order of growing.
+
+    Raises:
+        TopicError: the broker refused one; those before it have grown.
+        KafkaError: the broker does not answer.
+    """
+    fewer = [state.topic.name for state in await describe(brokers) if _grows(state, partitions)]
+    admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=REQUEST_MS_MAX)
+    await admin.start()
+    try:
+        for name in reversed(fewer):
+            await _grow(admin, name, partitions)
+    finally:
+        await admin.close()
+    return tuple(reversed(fewer))
+
+
 async def describe(brokers: str) -> Sequence[TopicState]:
     """Return every topic with the number of its partitions.
 
@@ -77,17 +105,35 @@ async def describe(brokers: str) -> Sequence[TopicState]:
     return [TopicState(topic=topic, partitions=counts.get(topic.name)) for topic in all_topics()]
 
 
+def _grows(state: TopicState, partitions: int) -> bool:
+    return state.topic.partitions is None and state.partitions is not None and state.partitions < partitions
+
+
+async def _grow(admin: AIOKafkaAdminClient, name: str, partitions: int) -> None:
+    try:
+        await admin.create_partitions({name: NewPartitions(partitions)})
+    except InvalidPartitionsError as error:
+        raise TopicError(f"topic {name} could not get {partitions} partitions: {error}") from error
+    await _await_leaders(admin, [name])
+
+
 def _definition(topic: Topic, partitions: int, replication: int) -> NewTopic:
     return NewTopic(
         topic.name,
-        num_partitions=partitions,
+        num_partitions=topic.partitions or partitions,
         replication_factor=replication,
         topic_configs={
-            "retention.ms": str(topic.retention_ms),
+            **_kept(topic),
             "max.message.bytes": str(topic.record_bytes_max),
             "min.insync.replicas": str(max(1, replication - 1)),
         },
     )
+
+
+def _kept(topic: Topic) -> dict[str, str]:
+    if topic.compacted:
+        return {"cleanup.policy": "compact", "min.compaction.lag.ms": str(topic.retention_ms)}
+    return {"retention.ms": str(topic.retention_ms)}
 
 
 async def _await_leaders(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:

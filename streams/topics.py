@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel
 
 from schemas.base import Lane, Stage
+from schemas.control import ScopeChanged
 from schemas.events import (
     Event,
     ReviewDecided,
@@ -25,6 +26,7 @@ DEAD_BYTES_MAX = 5 * 1_048_576
 DAY_MS = 24 * 3600 * 1000
 WORK_RETENTION_MS = 7 * DAY_MS
 DEAD_RETENTION_MS = 30 * DAY_MS
+CONTROL_HISTORY_MS = 365 * DAY_MS
 
 REDELIVERY = "redelivery"
 """Who brings waiting records back; it has a dead-letter topic as the stages have."""
@@ -42,8 +44,10 @@ class Topic:
     Attributes:
         name: its name; dots and hyphens only.
         carries: the one type of its values, or None where they are those of the record's origin.
-        retention_ms: how long records are kept.
+        retention_ms: how long records are kept at least.
         record_bytes_max: largest record batch that it takes.
+        partitions: how many it has, or None for as many as the settings say.
+        compacted: whether the newest record of each key outlives `retention_ms`.
         purpose: one line for the reader.
     """
 
@@ -51,6 +55,8 @@ class Topic:
     carries: type[BaseModel] | None
     retention_ms: int = WORK_RETENTION_MS
     record_bytes_max: int = WORK_BYTES_MAX
+    partitions: int | None = None
+    compacted: bool = False
     purpose: str
 
 
@@ -63,6 +69,7 @@ NOUNS: dict[type[BaseModel], str] = {
     ReviewRequested: "review.requested",
     ReviewDecided: "review.decided",
     UsageRecorded: "usage.recorded",
+    ScopeChanged: "control",
 }
 LANED: tuple[type[BaseModel], ...] = (TaskSubmitted, TaskClassified, TaskGenerated, TaskValidated)
 PURPOSES: dict[type[BaseModel], str] = {
@@ -74,6 +81,7 @@ PURPOSES: dict[type[BaseModel], str] = {
     ReviewRequested: "documents that wait for a person",
     ReviewDecided: "what persons decided",
     UsageRecorded: "tokens and cost, one event per model call",
+    ScopeChanged: "what persons hold back or let go on, in order; every worker reads it whole",
 }
 
 
@@ -104,6 +112,7 @@ def all_topics() -> tuple[Topic, ...]:
     work = [
         Topic(name=topic_name(message, lane), carries=message, purpose=PURPOSES[message])
         for message in NOUNS
+        if message is not ScopeChanged
         for lane in (Lane if message in LANED else (None,))
     ]
     waiting = [
@@ -125,4 +134,15 @@ def all_topics() -> tuple[Topic, ...]:
         )
         for stage in (*Stage, REDELIVERY)
     ]
-    return (*work, *waiting, *dead)
+    return (*work, *waiting, *dead, _control())
+
+
+def _control() -> Topic:
+    return Topic(
+        name=topic_name(ScopeChanged),
+        carries=ScopeChanged,
+        retention_ms=CONTROL_HISTORY_MS,
+        partitions=1,  # one order of all changes
+        compacted=True,
+        purpose=PURPOSES[ScopeChanged],
+    )

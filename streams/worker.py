@@ -13,15 +13,20 @@ from mode import Service
 
 from processors.disposition import RetryPolicy
 from processors.gates import Gates
+from processors.gateway.catalogue import Catalogue
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Lane, Stage
+from schemas.why import WorkerWhy
 from streams.clock import SystemClock
+from streams.control import ControlReader
+from streams.control_topic import ControlTail
 from streams.engine.broker_abilities import BrokerAbilities, probe
-from streams.engine.consumer import ConsumerHealth, ConsumerSettings, StageConsumer
+from streams.engine.consumer import ConsumerSettings, StageConsumer
 from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
 from streams.engine.producer import RecordProducer
+from streams.engine.state import ConsumerHealth
 from streams.health import Health, judge
 from streams.limit_lending import keep_lending
 from streams.models import open_models
@@ -31,7 +36,7 @@ from streams.recipes import FolderRecipeBook, RecipeFolder
 from streams.redelivery import GROUP as REDELIVERY_GROUP
 from streams.redelivery import Redelivery
 from streams.redelivery_routes import Routes
-from streams.settings import INDEX, REDELIVER, Settings
+from streams.settings import INDEX, REDELIVER, Settings, SettingsError
 from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
 from streams.store.database import Database
@@ -40,6 +45,7 @@ from streams.store.limit_leases import PostgresLeaseTable
 from streams.store.pages import PostgresPageIndex
 from streams.store.publications import PostgresPublications
 from streams.store.recipes import PostgresRecipeStore
+from streams.store.reports import PostgresReports
 from streams.store.reviews import PostgresReviews
 from streams.store.sites import PostgresSites
 from streams.store.tasks import PostgresTaskIndex
@@ -47,6 +53,7 @@ from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
 from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
+from streams.why_reporter import WhyReporter, no_report
 
 DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
@@ -70,10 +77,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         super().__init__()
         self.settings = settings
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.gates = Gates()
         self._telemetry = telemetry
-        self._gates = Gates()
         self._consumers: dict[Stage, StageConsumer] = {}
         self._others: Sequence[Any] = ()
+        self._why: WhyReporter | None = None
 
     async def on_start(self) -> None:
         """Connect to everything, then take work."""
@@ -81,18 +89,12 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         brokers = settings.need_brokers()
         created = await prepare(settings)
         log.info("worker %s: topics created: %s", self.worker_id, ", ".join(created) or "none")
-        self._database = await Database.open(
-            settings.need_database(), connections_max=DATABASE_CONNECTIONS_MAX
-        )
-        self._lease_database = await Database.open(settings.need_database(), connections_max=1)
-        self._answers_database = await Database.open(settings.need_database(), connections_max=1)
-        self._lease = WorkerLease(self._lease_database, self.worker_id, settings.stages)
-        await self._lease.register()
-        # Not a task of the service: those begin when the last stage has joined, long after the first works.
-        self.add_future(self._lease.run())
+        await self._take_lease()
+        await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         table = PostgresLeaseTable(self._lease_database, self.worker_id)
-        self._models = open_models(settings, journal, table, SystemClock())
+        self._models = open_models(settings, journal, table, SystemClock(), self.gates)
+        _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._abilities = await self._broker_abilities(brokers)
         self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
@@ -102,6 +104,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             if stage in settings.stages:
                 self._consumers[stage] = self._consumer(stage, ports)
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
+        self._telemetry.watch_report(self.why_report)
         self._telemetry.watch_limits(self._models.limits)
         self._others = [
             *(self._index_services(brokers) if INDEX in settings.stages else ()),
@@ -129,6 +132,10 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         """Return each stage consumer's state."""
         return {stage: consumer.health() for stage, consumer in self._consumers.items()}
 
+    def why_report(self) -> WorkerWhy:
+        """Return why the worker waits; nothing is known before it has started."""
+        return self._why.report if self._why else no_report(self.worker_id)
+
     def health(self) -> Health:
         """Return the worker's health."""
         expected = [stage for stage in Stage if stage in self.settings.stages]
@@ -145,6 +152,26 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         for line in abilities.weaker:
             log.warning("worker %s: %s", self.worker_id, line)
         return abilities
+
+    async def _take_lease(self) -> None:
+        url = self.settings.need_database()
+        self._database = await Database.open(url, connections_max=DATABASE_CONNECTIONS_MAX)
+        self._lease_database = await Database.open(url, connections_max=1)
+        self._answers_database = await Database.open(url, connections_max=1)
+        self._lease = WorkerLease(self._lease_database, self.worker_id, self.settings.stages)
+        await self._lease.register()
+        # Not a task of the service: those begin when the last stage has joined, long after the first works.
+        self.add_future(self._lease.run())
+
+    async def _follow_control(self, brokers: str) -> None:
+        """Know what is held back before any work is taken, and begin to say why work waits."""
+        control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
+        await self.add_runtime_dependency(control)
+        reports = PostgresReports(self._database)
+        self._why = WhyReporter(
+            self.worker_id, self._consumers, control, self.gates, reports, stall_s=self.settings.stall_s
+        )
+        await self.add_runtime_dependency(self._why)
 
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(
@@ -172,6 +199,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 topics=spec.topics,
                 session_timeout_s=settings.session_timeout_s,
                 metadata_bytes_max=self._abilities.metadata_bytes_max,
+                instance_id=settings.instance_id,
             ),
             ConsumerSettings(
                 ordering=settings.ordering,
@@ -184,7 +212,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             self._producer,
             policy=RetryPolicy(),
             on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,
-            gate=StageGate(gates=self._gates, stage=stage, lanes=lanes),
+            gate=StageGate(gates=self.gates, stage=stage, lanes=lanes),
         )
 
     def _index_services(self, brokers: str) -> Sequence[Any]:
@@ -210,6 +238,14 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             self._producer,
             session_timeout_s=self.settings.session_timeout_s,
             on_sent=self._telemetry.redelivered,
+        )
+
+
+def _check_stall(settings: Settings, catalogue: Catalogue) -> None:
+    longest_s = max((provider.call_deadline_s for provider in catalogue.used_providers), default=0.0)
+    if settings.stall_s <= longest_s:
+        raise SettingsError(
+            f"PRESSLINE_STALL_S is {settings.stall_s:g}, expected more than {longest_s:g}, a call's deadline"
         )
 
 

@@ -1,6 +1,6 @@
 """One model call, from plan to ledger.
 
-    find -> price, worst case -> limits -> open -> call -> parse -> price -> answered -> settle
+    find -> price, worst case -> gates -> limits -> open -> call -> parse -> price -> answered -> settle
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -30,7 +30,9 @@ from processors.errors import (
     ProviderRateLimitedError,
     ProviderRejectedError,
     ProviderUnavailableError,
+    ScopeClosedError,
 )
+from processors.gates import Gates
 from processors.gateway import tokens
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
@@ -43,8 +45,10 @@ from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
 from processors.gateway.wire import StopReason, Transport, WireRequest
-from processors.ports import Clock, ModelAnswer, ModelRequest
+from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
+from processors.ports import Clock
 from schemas.catalogue import ProviderRules
+from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
 
 CALL_HEADER = "x-pressline-call"
@@ -73,6 +77,10 @@ class _Plan:
     wire: WireRequest
     planned_at: datetime
 
+    def tell(self, phase: CallPhase) -> None:
+        """Say to the record what it waits for."""
+        self.request.tell(CallState(phase, self.provider.name, self.intent.model))
+
 
 class Gateway:
     """Messaging Gateway to the models of a catalogue.
@@ -84,9 +92,10 @@ class Gateway:
         limits: of each provider that answers.
         transports: to each provider that answers.
         clock: the time of day.
+        gates: providers and models that are held back.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
         self,
         *,
         catalogue: Catalogue,
@@ -95,6 +104,7 @@ class Gateway:
         limits: Mapping[str, ProviderLimits],
         transports: Mapping[str, Transport],
         clock: Clock,
+        gates: Gates,
     ) -> None:
         self._catalogue = catalogue
         self._prices = prices
@@ -103,6 +113,7 @@ class Gateway:
         self._limits = limits
         self._transports = transports
         self._clock = clock
+        self._gates = gates
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the model's answer: from the journal if it was bought before, else by one call.
@@ -111,6 +122,7 @@ class Gateway:
             UnpricedModelError: the model is not in the catalogue.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
+            ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
             ClaimedElsewhereError: another live worker is at this call.
             AbandonedError: the record was given to another worker before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
@@ -121,8 +133,18 @@ class Gateway:
         if found is not None:
             return _replay(request, found)
         plan = self._plan(request, key)
-        limits = self._limits[plan.provider.name]
+        self._check_open(plan)
+        try:
+            return await self._admitted(plan)
+        finally:
+            request.tell(None)
+
+    async def _admitted(self, plan: _Plan) -> ModelAnswer:
+        request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
+        plan.tell(CallPhase.QUOTA)
         async with limits.admitted(plan.demand) as reserved:
+            plan.tell(CallPhase.CALL)
+            self._check_open(plan)  # its turn may have come long after it was closed
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):
                 return _replay(request, opened)
@@ -157,6 +179,12 @@ class Gateway:
         return _Plan(
             request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
         )
+
+    def _check_open(self, plan: _Plan) -> None:
+        provider, model = plan.intent.provider, plan.intent.model
+        for scope in (Scope(ScopeKind.PROVIDER, provider), Scope(ScopeKind.MODEL, model)):
+            if why := self._gates.why(scope):
+                raise ScopeClosedError(scope, why)
 
     async def _buy(self, plan: _Plan, attempt: int) -> tuple[JournaledAnswer, float | None]:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""

@@ -5,7 +5,7 @@ from dataclasses import asdict
 import orjson
 
 from processors.gateway.wire import ParsedAnswer
-from processors.ports import ModelRequest, ToolCall
+from processors.model import ModelRequest, ToolCall
 
 
 def kept_text(request: ModelRequest, parsed: ParsedAnswer) -> str:

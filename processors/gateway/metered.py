@@ -4,7 +4,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from processors.errors import AbandonedError
-from processors.ports import ModelAnswer, ModelGateway, ModelRequest
+from processors.model import CallState, ModelAnswer, ModelRequest
+from processors.ports import ModelGateway
 from schemas.usage import UsageRecorded
 
 
@@ -15,14 +16,20 @@ class MeteredGateway:
         inner: the gateway that all records share.
         records: each answer's usage is appended to it, in the order of answers.
         abandoned: whether the record was given to another worker.
+        tell: told what the call waits for.
     """
 
     def __init__(
-        self, inner: ModelGateway, records: list[UsageRecorded], abandoned: Callable[[], bool]
+        self,
+        inner: ModelGateway,
+        records: list[UsageRecorded],
+        abandoned: Callable[[], bool],
+        tell: Callable[[CallState | None], None],
     ) -> None:
         self._inner = inner
         self._records = records
         self._abandoned = abandoned
+        self._tell = tell
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the model's answer, as the gateway does.
@@ -34,6 +41,6 @@ class MeteredGateway:
             raise AbandonedError(
                 f"step {request.step!r} is not started: the record was given to another worker"
             )
-        answer = await self._inner.complete(replace(request, abandoned=self._abandoned))
+        answer = await self._inner.complete(replace(request, abandoned=self._abandoned, tell=self._tell))
         self._records.append(answer.recorded)
         return answer

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from processors.gateway.counts import TokenCount
-from processors.ports import ModelRequest, ToolCall
+from processors.model import ModelRequest, ToolCall
 
 Json = Mapping[str, Any]
 

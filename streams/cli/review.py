@@ -1,6 +1,5 @@
 """`pressline review`: the pages that a machine may not decide on, and a person's decision."""
 
-import getpass
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,12 +8,11 @@ from typing import Any
 
 import click
 from aiokafka.errors import KafkaError
-from pydantic import TypeAdapter, ValidationError
 from rich.console import Console
 
-from schemas.base import Identifier
 from schemas.events import MESSAGE_CHARS_MAX
 from streams.cli.exits import FAILED, WorkFailedError, run
+from streams.cli.person import identifier, person
 from streams.cli.review_text import json_line, plain, plain_page, review_table, review_text
 from streams.engine.producer import RecordProducer
 from streams.reviews import ReviewDesk, ReviewError
@@ -28,7 +26,6 @@ CONNECTIONS_MAX = 2
 PENDING_MAX = 1000
 WIDTH = 160
 """Columns of a table that no terminal shows."""
-NAME = TypeAdapter(Identifier)
 
 
 @click.group("review")
@@ -80,7 +77,11 @@ def _decision(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         click.option("--reason", callback=_reason, default="", help="Why; kept with the decision."),
         click.option(
-            "--reviewer", callback=_name, default=_person, required=True, help="Who decides. Default: you."
+            "--reviewer",
+            callback=identifier,
+            default=person,
+            required=True,
+            help="Who decides. Default: you.",
         ),
         click.argument("submission_ids", metavar="ID...", nargs=-1, required=True),
     ):
@@ -92,20 +93,6 @@ def _reason(_context: click.Context, _parameter: click.Parameter, value: str) ->
     if len(value) > MESSAGE_CHARS_MAX:
         raise click.BadParameter(f"has {len(value)} characters, at most {MESSAGE_CHARS_MAX} are kept")
     return value
-
-
-def _name(_context: click.Context, _parameter: click.Parameter, value: str) -> str:
-    try:
-        return NAME.validate_python(value)
-    except ValidationError:
-        raise click.BadParameter(f"{value!r} is not a name of letters, digits and . _ : @ / -") from None
-
-
-def _person() -> str | None:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user need not have a name; click asks for the option then
-        return None
 
 
 @command.command("approve")

@@ -58,18 +58,22 @@ def judge_topics(states: Sequence[TopicState], partitions: int) -> Finding:
         partitions: how many partitions the settings ask for.
     """
     missing = [state.topic.name for state in states if state.partitions is None]
-    counts = {state.topic.name: state.partitions for state in states if state.partitions is not None}
+    counts = {
+        state.topic.name: state.partitions
+        for state in states
+        if state.partitions is not None and state.topic.partitions is None
+    }
     if missing:
         seen = f"{len(missing)} of {len(states)} are missing, such as {missing[0]}"
         return warn("topics", seen, "any worker makes them at its start; or run `pressline topics --create`")
     if len(set(counts.values())) > 1:
         fewest = min(counts, key=lambda name: counts[name])
         seen = f"their partitions differ: {fewest} has {counts[fewest]}, others up to {max(counts.values())}"
-        return fail("topics", seen, "give all topics equally many: a dead letter keeps its partition number")
+        return fail("topics", seen, "run `pressline topics --grow`: a dead letter keeps its partition number")
     count = min(counts.values())
     if count < partitions:
         seen = f"all {len(counts)} have {count} partitions, PRESSLINE_PARTITIONS asks for {partitions}"
-        return warn("topics", seen, "add partitions to all with Kafka's own tools, or lower the setting")
+        return warn("topics", seen, "run `pressline topics --grow`, or lower the setting")
     return ok("topics", f"all {len(counts)} are there, with {count} partitions each")
 
 

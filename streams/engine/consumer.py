@@ -14,6 +14,7 @@ from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from processors.disposition import RetryPolicy
+from schemas.scope import Scope
 from streams.engine.delivery import RecordDelivery
 from streams.engine.gate import StageGate
 from streams.engine.group import GroupMember, GroupSettings
@@ -21,6 +22,7 @@ from streams.engine.intake import Arrival, Intake, IntakeSettings, Ordering
 from streams.engine.producer import RecordProducer
 from streams.engine.records import InRecord, Partition, RecordHandler
 from streams.engine.slots import Slot, Slots
+from streams.engine.state import ConsumerHealth, ConsumerState, partition_state, waiting_state
 
 POLL_S = 0.2
 POLL_ERROR_S = 1.0
@@ -64,33 +66,6 @@ class ConsumerSettings:
             bytes_max=self.lane_bytes_max,
             tenant_max=self.tenant_in_flight_max,
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConsumerHealth:
-    """What a stage consumer can say of itself.
-
-    Attributes:
-        joined: whether an assignment was taken over since the start; it may be empty.
-        assigned: partitions held.
-        last_poll_age_s: seconds since the last poll returned.
-        in_flight: records taken and unfinished.
-        oldest_in_flight_s: age of the oldest of them in seconds, 0 without one.
-        waiting: how many of them wait for what.
-        full: whether every lane holds as much as it may: nothing more is polled until records end.
-        commit_error: the last commit's error, or None.
-        finished: records finished since the start.
-    """
-
-    joined: bool
-    assigned: int
-    last_poll_age_s: float
-    in_flight: int
-    oldest_in_flight_s: float
-    waiting: dict[str, int]
-    full: bool
-    commit_error: str | None
-    finished: int
 
 
 class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
@@ -174,6 +149,38 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             finished=self._finished,
         )
 
+    async def rejoin(self) -> None:
+        """Leave the group and join it anew; what was in flight is taken again, or goes on where it came back.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        await self._member.rejoin()
+
+    def state(self) -> ConsumerState:
+        """Return why the consumer does or does not move."""
+        member, deliveries = self._member, tuple(self._in_flight)
+        heads = {_place(d.record): d.state for d in deliveries}
+        heads |= {_place(a.record): waiting_state(a.record, self._scopes(a.record)) for a in self._intake}
+        return ConsumerState(
+            at_s=time.monotonic(),
+            partitions=tuple(partition_state(p, held, heads) for p, held in member.partitions.items()),
+            records=tuple(heads.values()),
+            finished=self._finished,
+            commit_error=member.commit_error,
+            polled_s=member.last_poll_s,
+            moved_s=max((member.committed_s, *(d.since_s for d in deliveries))),
+            polls=bool(self._intake.topics_with_room()),
+        )
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """Return the next offset of the log of each partition that is held; none once it stops.
+
+        Raises:
+            KafkaError, TimeoutError: the broker does not answer.
+        """
+        return {} if self.should_stop else await self._member.ends()
+
     @Service.task  # type: ignore[untyped-decorator]
     async def _poll(self) -> None:
         while not self.should_stop:
@@ -207,6 +214,9 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         while not self.should_stop:
             await (self._gate.changed(REOPEN_S) if self._gate else self.sleep(REOPEN_S))
             self._serve()
+
+    def _scopes(self, record: InRecord) -> tuple[Scope, ...]:
+        return () if self._gate is None else self._gate.scopes(record.topic, record.tenant)
 
     def _take(self, record: InRecord) -> None:
         partition = Partition(record.topic, record.partition)

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
-from processors.errors import AbandonedError, UnavailableError
+from processors.errors import AbandonedError, ScopeClosedError, UnavailableError
+from processors.model import CallState
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
 from streams.engine.producer import RecordProducer, send_until
@@ -21,6 +23,7 @@ from streams.engine.records import (
     RecordHandler,
 )
 from streams.engine.slots import Slot, Slots
+from streams.engine.state import RecordState
 from streams.engine.tiers import earlier_attempts
 
 
@@ -40,6 +43,9 @@ class RecordDelivery:
         paid: model calls of all attempts of this delivery, by call id.
         deadline: when the task is of no use any more (aware), or None while the stage has not said so.
         waits_for: what it does now: `slot`, `stage`, `retry` or `send`.
+        since_s: monotonic time since when it does that.
+        call: the model call that it waits for, or None.
+        scopes: what the record belongs to; its stage says it once it is decoded.
     """
 
     record: InRecord
@@ -51,14 +57,38 @@ class RecordDelivery:
     sends: Slots
     taken_s: float = field(default_factory=time.monotonic)
     waits_for: str = "slot"
+    since_s: float = field(default_factory=time.monotonic)
+    call: CallState | None = None
+    scopes: tuple[Scope, ...] = ()
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
     deadline: datetime | None = None
     _attempts: Attempts | None = None
+    _retry_at: datetime | None = None
+    _closed: Scope | None = None
 
     @property
     def lost(self) -> bool:
         """Whether the partition went to another worker."""
         return self.held.lost
+
+    @property
+    def state(self) -> RecordState:
+        """What the record waits for."""
+        waits = self.waits_for == "retry"
+        return RecordState(
+            offset=self.record.offset,
+            waits_for=self.waits_for,
+            call=self.call,
+            retry_at=self._retry_at if waits else None,
+            closed=self._closed if waits else None,
+            scopes=self.scopes,
+            timestamp_ms=self.record.timestamp_ms,
+            task_id=self.record.subject,
+        )
+
+    def tell(self, call: CallState | None) -> None:
+        """Say which model call the record waits for, or that it waits for none."""
+        self.call, self.since_s = call, time.monotonic()
 
     async def run(self) -> bool:
         """Process the record until everything that it led to is acknowledged by the broker.
@@ -68,7 +98,7 @@ class RecordDelivery:
         """
         while True:  # bounded by the policy: every pass but the last adds a failure
             await self.slot.acquire()
-            self.waits_for = "stage"
+            self._now("stage")
             try:
                 return await self._send(await self.handler.handle(self.record, self))
             except AbandonedError:
@@ -86,6 +116,7 @@ class RecordDelivery:
         failed = self._attempts = self._attempts or earlier_attempts(self.record.headers, now, now_s)
         if failed.first_failure is None:
             failed.first_failure, failed.first_failure_s = now, now_s
+        self._closed = error.scope if isinstance(error, ScopeClosedError) else None
         if isinstance(error, UnavailableError):
             failed.unavailable += 1
         else:
@@ -108,7 +139,7 @@ class RecordDelivery:
         return self.handler.give_up(self.record, failure, self)
 
     async def _send(self, results: Sequence[OutRecord]) -> bool:
-        self.waits_for = "send"
+        self._now("send")
         if self.lost:
             return False
         sending = Slot(self.sends)
@@ -122,10 +153,14 @@ class RecordDelivery:
 
     async def _wait(self, retry: Retry) -> bool:
         """Wait without a slot; return whether to try again."""
-        self.waits_for = "retry"
+        self._now("retry")
+        self._retry_at = datetime.now(UTC) + timedelta(seconds=retry.delay_s)
         self.slot.release()
         try:
             await asyncio.wait_for(self.held.closing.wait(), retry.delay_s)
         except TimeoutError:
             return True
         return False
+
+    def _now(self, waits_for: str) -> None:
+        self.waits_for, self.since_s = waits_for, time.monotonic()

@@ -29,7 +29,11 @@ class StageGate:
 
     def why(self, topic: str, tenant: str) -> str | None:
         """Return why they must wait, or None."""
-        return self.gates.why(
+        return self.gates.why(*self.scopes(topic, tenant))
+
+    def scopes(self, topic: str, tenant: str) -> tuple[Scope, ...]:
+        """Return the scopes of records of that topic and tenant."""
+        return (
             Scope(ScopeKind.STAGE, self.stage),
             Scope(ScopeKind.LANE, self.lanes[topic]),
             Scope(ScopeKind.TENANT, tenant),

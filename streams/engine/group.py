@@ -9,7 +9,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streams.engine.assignor import LaneAssignor
 from streams.engine.commit_metadata import METADATA_BYTES_MAX
@@ -20,9 +20,8 @@ POLL_RECORDS_MAX = 500
 MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
 """Not polling is back-pressure here, not death: heartbeats come from the same event loop as the work."""
 HEARTBEAT_S_MAX = 1.0
-METADATA_AGE_MS = 10_000
-"""How soon added partitions, and a topic that is back, are seen; aiokafka's five minutes are long."""
 COMMIT_S_MAX = 10.0
+ENDS_S_MAX = 5.0
 ASSIGN_ATTEMPTS_MAX = 20
 ASSIGN_BACKOFF_S = 0.25
 
@@ -40,6 +39,11 @@ class GroupSettings:
         topics: topics to consume.
         session_timeout_s: seconds without heartbeat until the group gives our partitions away.
         metadata_bytes_max: most bytes of commit metadata that the broker keeps.
+        instance_id: name that outlives a restart (static membership), or None. Within the session time-out a
+            member of that name gets its partitions back and no other member notices. One process at a time.
+            Source: https://cwiki.apache.org/confluence/display/KAFKA/KIP-345
+        metadata_age_s_max: seconds after which added partitions, and a topic that is back, are seen at the
+            latest; aiokafka's five minutes are long.
     """
 
     brokers: str
@@ -48,6 +52,8 @@ class GroupSettings:
     topics: tuple[str, ...]
     session_timeout_s: float = 10.0
     metadata_bytes_max: int = METADATA_BYTES_MAX
+    instance_id: str | None = None
+    metadata_age_s_max: float = 10.0
 
 
 class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka ships no types for it
@@ -68,6 +74,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     ) -> None:
         self.partitions = HeldPartitions()
         self.last_poll_s = time.monotonic()
+        self.committed_s = self.last_poll_s
         self.commit_error: str | None = None
         self.joined = False
         self._settings = settings
@@ -75,6 +82,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self._on_broken = on_broken
         self._commit_lock = asyncio.Lock()
         self._consumer: Any = None
+        self._rejoining = False
 
     async def start(self) -> None:
         """Connect and join."""
@@ -87,14 +95,29 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             auto_offset_reset="earliest",
             isolation_level="read_committed",
             partition_assignment_strategy=(LaneAssignor(),),
+            group_instance_id=settings.instance_id,
+            metadata_max_age_ms=int(settings.metadata_age_s_max * 1000),
             session_timeout_ms=int(settings.session_timeout_s * 1000),
             heartbeat_interval_ms=int(min(HEARTBEAT_S_MAX, settings.session_timeout_s / 3) * 1000),
             max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
             max_poll_records=POLL_RECORDS_MAX,
-            metadata_max_age_ms=METADATA_AGE_MS,
         )
         self._consumer.subscribe(topics=list(settings.topics), listener=self)
         await self._consumer.start()
+
+    async def rejoin(self) -> None:
+        """Leave the group and join it with a client of its own anew; calls in flight run on.
+
+        Raises:
+            KafkaError: the broker does not answer.
+        """
+        self._rejoining = True
+        try:
+            await self._commit(self.partitions.revoke().items())
+            await self.stop()
+            await self.start()
+        finally:
+            self._rejoining = False
 
     async def stop(self) -> None:
         """Leave the group and disconnect."""
@@ -106,13 +129,20 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
         Raises:
             KafkaError: the broker refused.
+            ConsumerStoppedError: the member has left for good.
         """
         # Without a filter aiokafka returns every topic's.
         some = [] if len(topics) == len(self._settings.topics) else self._held(topics)
         if not some and len(topics) < len(self._settings.topics):
             await asyncio.sleep(wait_s)
             return []
-        batches = await self._consumer.getmany(*some, timeout_ms=int(wait_s * 1000))
+        try:
+            batches = await self._consumer.getmany(*some, timeout_ms=int(wait_s * 1000))
+        except ConsumerStoppedError:
+            if not self._rejoining:
+                raise
+            await asyncio.sleep(wait_s)
+            return []
         self.last_poll_s = time.monotonic()
         return [
             InRecord(
@@ -122,6 +152,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                 key=r.key,
                 value=r.value,
                 headers=tuple(r.headers),
+                timestamp_ms=r.timestamp,
             )
             for records in batches.values()
             for r in records
@@ -133,6 +164,18 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             for partition, _ in self.partitions.items()
             if partition.topic in topics
         ]
+
+    async def ends(self) -> Mapping[Partition, int]:
+        """Return the next offset of the log of each partition that is held.
+
+        Raises:
+            KafkaError, TimeoutError: the broker does not answer.
+        """
+        held = [TopicPartition(*partition) for partition, _ in self.partitions.items()]
+        if not held:
+            return {}
+        ends = await asyncio.wait_for(self._consumer.end_offsets(held), ENDS_S_MAX)
+        return {Partition(tp.topic, tp.partition): end for tp, end in ends.items()}
 
     def throttle(self) -> None:
         """Pause partitions whose window is full, resume those whose window has room again."""
@@ -222,5 +265,6 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                     held.dirty = True
             else:
                 self.commit_error = None
+                self.committed_s = time.monotonic()
                 for _, held, progress in moved:
                     held.committed = progress

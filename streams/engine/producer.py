@@ -6,7 +6,12 @@ import random
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    MessageSizeTooLargeError,
+    RecordTooLargeError,
+    UnknownTopicOrPartitionError,
+)
 
 from processors.errors import EventTooLargeError
 from streams.engine.records import OutRecord
@@ -72,6 +77,8 @@ class RecordProducer:
             raise EventTooLargeError(f"values of {sizes} bytes are larger than the topic takes") from error
 
     async def _queue(self, producer: AIOKafkaProducer, record: OutRecord) -> "asyncio.Future[object]":
+        if record.partition is not None:
+            await _know(producer, record.topic, record.partition)
         queued: asyncio.Future[object] = await producer.send(
             record.topic,
             value=record.value,
@@ -80,6 +87,15 @@ class RecordProducer:
             headers=list(record.headers),
         )
         return queued
+
+
+async def _know(producer: AIOKafkaProducer, topic: str, partition: int) -> None:
+    """Look again for a partition that was added lately; aiokafka asserts that it knows it."""
+    if partition in await producer.partitions_for(topic):
+        return
+    await producer.client.force_metadata_update()
+    if partition not in await producer.partitions_for(topic):
+        raise UnknownTopicOrPartitionError(f"{topic} has no partition {partition}: `pressline topics --grow`")
 
 
 async def send_until(producer: RecordProducer, records: Sequence[OutRecord], closing: asyncio.Event) -> bool:

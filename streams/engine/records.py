@@ -6,8 +6,12 @@ from datetime import datetime
 from typing import NamedTuple, Protocol
 
 from processors.disposition import GiveUp, Postpone
+from processors.model import CallState
 from schemas.headers import TENANT
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
+
+SUBJECT = "ce_subject"
 
 
 class Partition(NamedTuple):
@@ -28,6 +32,7 @@ class InRecord:
         key: key bytes, or None.
         value: value bytes, or None for a tombstone.
         headers: name and bytes, in order; names may repeat.
+        timestamp_ms: when it was made or appended, in Unix milliseconds, or None.
     """
 
     topic: str
@@ -36,6 +41,13 @@ class InRecord:
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    timestamp_ms: int | None = None
+
+    @property
+    def subject(self) -> str | None:
+        """What it is about, as its CloudEvents headers say."""
+        found = (value for name, value in self.headers if name == SUBJECT)
+        return next(found, b"").decode(errors="replace") or None
 
     @property
     def tenant(self) -> str:
@@ -88,7 +100,13 @@ class Attempts:
 
 
 class Delivery(Protocol):
-    """The engine's side of one record in processing."""
+    """The engine's side of one record in processing.
+
+    Attributes:
+        scopes: what the record belongs to; its stage says it once it is decoded.
+    """
+
+    scopes: tuple[Scope, ...]
 
     @property
     def lost(self) -> bool:
@@ -100,6 +118,9 @@ class Delivery(Protocol):
 
     deadline: datetime | None
     """When the task is of no use any more (aware); set by the stage as soon as it knows."""
+
+    def tell(self, call: CallState | None) -> None:
+        """Say which model call the record waits for, or that it waits for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

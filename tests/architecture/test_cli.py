@@ -19,6 +19,10 @@ NEEDS_SERVICES = {
     "watch": ["some-load"],
     "results": ["some-load"],
     "worker": [],
+    "pause": ["--list"],
+    "resume": ["--stage", "generate"],
+    "drain": ["--stage", "generate"],
+    "why-stuck": [],
 }
 
 
@@ -53,7 +57,7 @@ def test_help_is_quick(arguments: list[str]) -> None:
     assert after.ru_utime - before.ru_utime < HELP_CPU_S_MAX
 
 
-@pytest.mark.parametrize("arguments", [["no-such-command"], ["up", "--no-such-option"], ["load"]])
+@pytest.mark.parametrize("arguments", [["no-such-command"], ["up", "--no-such-option"], ["load"], ["pause"]])
 def test_wrong_use_exits_with_2(arguments: list[str]) -> None:
     assert CliRunner().invoke(main, arguments).exit_code == WRONG_USE
 

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from schemas.base import Lane, Stage
+from schemas.control import ScopeChanged
 from schemas.events import ReviewDecided, TaskFinished, TaskSubmitted
 from schemas.usage import UsageRecorded
 from streams.pipeline import PIPELINE, StageSpec
@@ -24,6 +25,7 @@ DEAD = re.compile(r"^pressline\.(classify|generate|validate|publish|redelivery)\
 RETRY = re.compile(r"^pressline\.retry\.\d+[mh]\.v\d+$")
 TAKEN = {spec.takes for spec in PIPELINE.values()}
 MADE = {event for spec in PIPELINE.values() for event in spec.leads_to}
+CONTROL = "pressline.control.v1"
 FOR_OTHERS = {ReviewDecided, UsageRecorded}
 """Records of what happened, for whoever listens; no part of Pressline acts on them."""
 
@@ -49,8 +51,8 @@ def test_no_event_is_taken_by_two_stages() -> None:
 
 
 def test_every_topic_has_a_producer_and_a_reader() -> None:
-    assert set(NOUNS) == {TaskSubmitted} | MADE | FOR_OTHERS
-    assert set(NOUNS) - TAKEN - set(TAPPED) == FOR_OTHERS
+    assert set(NOUNS) == {TaskSubmitted} | MADE | FOR_OTHERS | {ScopeChanged}
+    assert set(NOUNS) - TAKEN - set(TAPPED) == FOR_OTHERS | {ScopeChanged}
 
 
 def test_topic_names_follow_the_convention() -> None:
@@ -61,7 +63,7 @@ def test_topic_names_follow_the_convention() -> None:
     assert dead | waiting <= names
     assert all(RETRY.match(name) for name in waiting)
     assert all(DEAD.match(name) for name in dead)
-    assert all(WORK.match(name) for name in names - dead - waiting)
+    assert all(WORK.match(name) for name in names - dead - waiting - {CONTROL})
 
 
 def test_no_two_topics_collide_in_kafkas_metrics() -> None:

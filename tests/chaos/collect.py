@@ -35,7 +35,9 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
     Raises:
         RuntimeError: the broker stopped giving records before the end.
     """
-    everywhere = [TopicPartition(t.name, number) for t in all_topics() for number in range(partitions)]
+    everywhere = [
+        TopicPartition(t.name, number) for t in all_topics() for number in range(t.partitions or partitions)
+    ]
     consumer = AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest")
     await consumer.start()
     records: list[Record] = []

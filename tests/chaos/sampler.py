@@ -38,7 +38,9 @@ class OffsetSampler:
         self._admin = AIOKafkaAdminClient(bootstrap_servers=brokers)
         self._consumer = AIOKafkaConsumer(bootstrap_servers=brokers)
         self._partitions = [
-            TopicPartition(topic.name, number) for topic in all_topics() for number in range(partitions)
+            TopicPartition(topic.name, number)
+            for topic in all_topics()
+            for number in range(topic.partitions or partitions)
         ]
         self._coordinators: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None

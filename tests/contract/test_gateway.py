@@ -26,6 +26,7 @@ from processors.errors import (
     ProviderTimeoutError,
     ProviderUnavailableError,
 )
+from processors.gates import Gates
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError, default, load
 from processors.gateway.gateway import CALL_HEADER, Gateway
 from processors.gateway.journal import CallKey
@@ -71,6 +72,7 @@ class Rig:
             limits=limits,
             transports=self.transports,
             clock=FakeClock(),
+            gates=Gates(),
         )
 
     async def aclose(self) -> None:

@@ -22,7 +22,7 @@ from processors.gateway.reading import read_answer
 from processors.gateway.streaming import StreamReader
 from processors.gateway.transport import HttpTransport
 from processors.gateway.wire import ParsedAnswer, StopReason, WireRequest
-from processors.ports import ChatMessage, ModelRequest
+from processors.model import ChatMessage, ModelRequest
 from schemas.catalogue import Format, ProviderRules
 from streams.embedded.provider.config import Fault, load_config
 from streams.embedded.provider.exchange import FAULT_HEADER

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from streams.engine.consumer import ConsumerHealth
+from streams.engine.state import ConsumerHealth
 
 
 def a_health(**changes: Any) -> ConsumerHealth:

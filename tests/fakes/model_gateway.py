@@ -3,7 +3,7 @@ from decimal import Decimal
 from typing import Literal
 
 from builders import NOW
-from processors.ports import ModelAnswer, ModelRequest
+from processors.model import ModelAnswer, ModelRequest
 from schemas.usage import Usage, UsageRecorded
 
 COST_USD = Decimal("0.001")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from builders import RECIPE_REF, a_task
-from processors.ports import ChatMessage, ModelRequest
+from processors.model import ChatMessage, ModelRequest
 
 
 def a_request(**changes: Any) -> ModelRequest:

@@ -23,7 +23,7 @@ from processors.gateway.formats.fields import (
 )
 from processors.gateway.formats.openai_chat import JSON_HEADERS, given
 from processors.gateway.wire import NotAnAnswerError, ParsedAnswer, StopReason, WireRequest
-from processors.ports import ChatMessage, ModelRequest, ToolCall
+from processors.model import ChatMessage, ModelRequest, ToolCall
 
 PATH = "/messages"
 VERSION = "2023-06-01"

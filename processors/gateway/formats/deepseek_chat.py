@@ -11,7 +11,7 @@ import orjson
 
 from processors.gateway.formats.openai_chat import OpenAIChat
 from processors.gateway.wire import WireRequest
-from processors.ports import ChatMessage, ModelRequest
+from processors.model import ChatMessage, ModelRequest
 
 
 class DeepSeekChat(OpenAIChat):

@@ -24,7 +24,7 @@ from processors.gateway.formats.fields import (
 from processors.gateway.formats.gemini_stream import GeminiStream
 from processors.gateway.formats.openai_chat import JSON_HEADERS, given, tool_of
 from processors.gateway.wire import NotAnAnswerError, ParsedAnswer, StopReason, WireRequest
-from processors.ports import ChatMessage, ModelRequest, ToolCall
+from processors.model import ChatMessage, ModelRequest, ToolCall
 
 THINKING_TOKENS = {"minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576}
 """Source: https://ai.google.dev/gemini-api/docs/openai#thinking"""

@@ -10,7 +10,7 @@ import orjson
 
 from processors.gateway.formats.openai_chat import OpenAIChat
 from processors.gateway.wire import WireRequest
-from processors.ports import ModelRequest
+from processors.model import ModelRequest
 
 TEMPERATURE_MIN = 0.01
 """0 itself is refused: the range is (0, 1]."""

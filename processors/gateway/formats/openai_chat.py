@@ -20,7 +20,7 @@ from processors.gateway.formats.fields import (
 )
 from processors.gateway.formats.openai_chat_stream import OpenAIChatStream
 from processors.gateway.wire import NotAnAnswerError, ParsedAnswer, StopReason, WireRequest
-from processors.ports import ChatMessage, ModelRequest, Tool, ToolCall
+from processors.model import ChatMessage, ModelRequest, Tool, ToolCall
 
 PATH = "/chat/completions"
 JSON_HEADERS = {"content-type": "application/json"}

@@ -20,7 +20,7 @@ from processors.gateway.formats.fields import (
 )
 from processors.gateway.formats.openai_chat import JSON_HEADERS, given, tool_of
 from processors.gateway.wire import NotAnAnswerError, ParsedAnswer, StopReason, WireRequest
-from processors.ports import ChatMessage, ModelRequest, ToolCall
+from processors.model import ChatMessage, ModelRequest, ToolCall
 
 PATH = "/responses"
 INCOMPLETE = {"max_output_tokens": StopReason.LENGTH, "content_filter": StopReason.REFUSAL}

@@ -14,7 +14,8 @@ from fakes.model_gateway import COST_USD, USAGE, FakeModelGateway, an_answer
 from fakes.recipe_book import FakeRecipeBook
 from processors.errors import InvalidOutputError, ProviderTimeoutError
 from processors.generate import generate
-from processors.ports import ModelAnswer, ModelRequest, Ports
+from processors.model import ModelAnswer, ModelRequest
+from processors.ports import Ports
 from processors.recipe import CompiledRecipe, compile_recipe
 from schemas.base import Outcome, Stage
 from schemas.events import TaskClassified, TaskFinished, TaskGenerated

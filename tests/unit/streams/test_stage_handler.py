@@ -12,11 +12,13 @@ from builders import NOW, a_classified, a_finished, a_generated, a_plan, a_spend
 from fakes.stage_ports import a_recipe, some_ports
 from processors.disposition import GiveUp, Postpone
 from processors.errors import InvalidInputsError, InvalidRecordError, ScopeClosedError
+from processors.model import CallState
 from schemas.base import Outcome, Stage
 from schemas.codec import decode
 from schemas.events import TaskFinished, TaskGenerated
 from schemas.failures import FailureReason
 from schemas.headers import text_headers
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord, Postponement
 from streams.envelope import Lineage, event_record
@@ -38,6 +40,10 @@ class FakeDelivery:
     lost: bool = False
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
     deadline: datetime | None = None
+    scopes: tuple[Scope, ...] = ()
+
+    def tell(self, call: CallState | None) -> None:
+        """No test looks at it."""
 
 
 def a_handler(run: Callable[[Any, Any], Awaitable[Any]]) -> StageHandler:

@@ -1,5 +1,6 @@
 """Metrics parse, count once, and say what the consumers say."""
 
+import math
 from decimal import Decimal
 from typing import get_args
 
@@ -8,11 +9,13 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from builders import a_usage, a_usage_recorded
 from fakes.consumer_health import a_health
+from fakes.worker_report import a_partition_why, a_stage_why, a_worker_why
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.rate_headers import LimitKind, StatedLimit
 from schemas.base import Outcome, Stage
 from schemas.catalogue import LimitRules
 from schemas.failures import FailureReason
+from schemas.why import Cause
 from streams.telemetry import MetricName, Telemetry
 
 
@@ -33,6 +36,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry = Telemetry(CollectorRegistry())
     telemetry.watch_consumers(lambda: [("generate", a_health())])
     telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
+    telemetry.watch_report(a_worker_why)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -95,3 +99,24 @@ async def test_limits_are_reported_with_what_was_learned_about_them() -> None:
     assert found["pressline_limit_share", labels(provider="p")] == 0.25
     assert found["pressline_limit_per_minute", labels(provider="p", kind="requests")] == 60
     assert found["pressline_limit_waiting_calls", labels(provider="p")] == 0
+
+
+def test_backlog_and_causes_are_those_of_the_newest_report() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    partitions = (a_partition_why(pending=30), a_partition_why(pending=10, head_at=None))
+    stage = a_stage_why(waiting={Cause.PAUSED: 2}, finished_per_s=4.0, partitions=partitions)
+    telemetry.watch_report(lambda: a_worker_why(stages=(stage,)))
+
+    found = samples(telemetry)
+
+    assert found["pressline_waiting_records", labels(stage="generate", cause="paused")] == 2
+    assert found["pressline_waiting_records", labels(stage="generate", cause="in call")] == 0
+    assert found["pressline_pending_records", labels(stage="generate")] == 40
+    assert found["pressline_drain_seconds", labels(stage="generate")] == 10.0
+
+
+def test_a_backlog_without_progress_never_drains() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.watch_report(lambda: a_worker_why(stages=(a_stage_why(finished_per_s=0.0),)))
+
+    assert samples(telemetry)["pressline_drain_seconds", labels(stage="generate")] == math.inf

@@ -22,9 +22,11 @@ from processors.errors import (
     ProviderRejectedError,
     ProviderTimeoutError,
     ProviderUnavailableError,
+    ScopeClosedError,
     StoreUnavailableError,
     UnpricedModelError,
 )
+from processors.gates import Gates
 from processors.gateway.catalogue import Catalogue, default, load
 from processors.gateway.counts import of_text
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
@@ -34,8 +36,9 @@ from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.rate_headers import LimitKind
 from processors.gateway.wire import WireAnswer
-from processors.ports import ModelAnswer, ModelRequest, Tool, ToolCall
+from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest, Tool, ToolCall
 from schemas.catalogue import LimitRules
+from schemas.scope import Scope, ScopeKind
 
 CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
 PRICES = compile_prices(CATALOGUE, NOW)
@@ -62,6 +65,7 @@ class Rig:
         self.journal = FakeJournal()
         self.limits = ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
         self.limits.set_share(1.0)
+        self.gates = Gates()
         self.gateway = Gateway(
             catalogue=catalogue,
             prices=prices,
@@ -69,6 +73,7 @@ class Rig:
             limits={"simulated": self.limits},
             transports={"simulated": self.transport},
             clock=FakeClock(),
+            gates=self.gates,
         )
 
     async def complete(self, request: ModelRequest | None = None) -> ModelAnswer:
@@ -253,6 +258,7 @@ def away_rig(*replies: Any) -> Rig:
         limits={"simulated": rig.limits},
         transports={"simulated": rig.transport},
         clock=FakeClock(),
+        gates=rig.gates,
     )
     return rig
 
@@ -386,3 +392,58 @@ async def test_a_stream_tells_when_its_first_word_came() -> None:
     assert first.text == "Paris is" * 3
     assert first.recorded.first_token_s is not None
     assert second.recorded.first_token_s is None
+
+
+@pytest.mark.parametrize(
+    "scope", [Scope(ScopeKind.PROVIDER, "simulated"), Scope(ScopeKind.MODEL, a_request().model)], ids=str
+)
+async def test_a_closed_provider_or_model_is_not_asked_and_nothing_is_booked(scope: Scope) -> None:
+    rig = Rig(a_completion("{}"))
+    rig.gates.close(scope, "operator", "outage")
+
+    with pytest.raises(ScopeClosedError, match="outage") as raised:
+        await rig.complete()
+
+    assert raised.value.scope == scope
+    assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
+
+
+async def test_an_answer_in_the_journal_is_given_while_its_provider_is_closed() -> None:
+    rig = Rig(a_completion("{}"))
+    bought = await rig.complete()
+    rig.gates.close(Scope(ScopeKind.PROVIDER, "simulated"), "operator", "outage")
+
+    again = await rig.complete()
+
+    assert (again.text, len(rig.transport.requests)) == (bought.text, 1)
+
+
+def test_a_call_whose_turn_comes_after_the_closing_is_not_made() -> None:
+    async def scenario() -> None:
+        rig = Rig(a_completion("{}"))
+        rig.limits.pause(60)
+        running = asyncio.ensure_future(rig.complete())
+        await asyncio.sleep(1)
+        rig.gates.close(Scope(ScopeKind.PROVIDER, "simulated"), "operator", "outage")
+        with pytest.raises(ScopeClosedError):
+            await running
+        assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
+
+    in_virtual_time(scenario())
+
+
+async def test_the_record_is_told_what_its_call_waits_for() -> None:
+    told: list[CallState | None] = []
+
+    await Rig(a_completion("{}")).complete(a_request(tell=told.append))
+
+    assert [state.phase if state else None for state in told] == [CallPhase.QUOTA, CallPhase.CALL, None]
+
+
+async def test_a_call_that_failed_is_waited_for_no_more() -> None:
+    told: list[CallState | None] = []
+
+    with pytest.raises(ProviderUnavailableError):
+        await Rig(a_problem(503)).complete(a_request(tell=told.append))
+
+    assert told[-1] is None

@@ -9,7 +9,7 @@ from schemas.usage import UsageRecorded
 
 async def test_every_answer_is_noted() -> None:
     records: list[UsageRecorded] = []
-    gateway = MeteredGateway(FakeModelGateway("a", "b"), records, lambda: False)
+    gateway = MeteredGateway(FakeModelGateway("a", "b"), records, lambda: False, lambda _: None)
 
     answers = [await gateway.complete(a_request()) for _ in range(2)]
 
@@ -20,6 +20,6 @@ async def test_an_abandoned_record_starts_nothing() -> None:
     inner = FakeModelGateway("a")
 
     with pytest.raises(AbandonedError, match="'write' is not started"):
-        await MeteredGateway(inner, [], lambda: True).complete(a_request())
+        await MeteredGateway(inner, [], lambda: True, lambda _: None).complete(a_request())
 
     assert inner.requests == []

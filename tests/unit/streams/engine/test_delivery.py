@@ -15,10 +15,12 @@ from processors.errors import (
     EventTooLargeError,
     InvalidInputsError,
     ProviderUnavailableError,
+    ScopeClosedError,
     StoreUnavailableError,
 )
 from schemas import failures as names
 from schemas.failures import FailureReason
+from schemas.scope import Scope, ScopeKind
 from streams.engine.delivery import RecordDelivery
 from streams.engine.partitions import HeldPartition
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
@@ -235,3 +237,13 @@ async def test_a_task_waits_until_its_deadline_and_no_longer() -> None:
     [postponement] = handler.postponements
     due = postponement.at + timedelta(seconds=postponement.disposition.delay_s)
     assert timedelta() < due - handler.deadline < timedelta(seconds=10)
+
+
+async def test_a_record_of_a_closed_scope_waits_however_long_it_takes() -> None:
+    closed = ScopeClosedError(Scope(ScopeKind.PROVIDER, "openai"), "provider openai is closed: outage")
+    producer, handler = FakeRecordProducer(), ScriptedHandler([closed] * 5)
+    policy = replace(POLICY, unavailable_s_max=1e-6)
+
+    finished = await a_delivery(handler, producer, policy).run()
+
+    assert (finished, handler.attempts, producer.sent) == (True, 6, [RESULT])

@@ -7,7 +7,7 @@ import pytest
 
 from fakes.model_request import a_request
 from processors.gateway.formats import FORMATS
-from processors.ports import ChatMessage, Tool, ToolCall
+from processors.model import ChatMessage, Tool, ToolCall
 from schemas.catalogue import Format
 
 CALL = ToolCall(id="c1", name="weather", arguments='{"city":"Paris"}', signature="sig")
