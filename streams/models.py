@@ -1,5 +1,6 @@
 """The model gateway of a worker: catalogue, prices, limits and clients, made from the settings."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from processors.gateway.limits import ProviderLimits, limits_for
 from processors.gateway.prices import compile_prices
 from processors.gateway.transport import HttpTransport, open_transports
 from processors.ports import Clock
+from schemas.catalogue import LimitRules
 from streams.settings import Settings, provider_keys
 
 
@@ -41,10 +43,27 @@ class Models:
         """Return how many calls wait for a limit."""
         return sum(limits.waiting() for limits in self.limits.values())
 
+    @property
+    def concurrency(self) -> int:
+        """Calls in flight that the providers allow one worker."""
+        return sum(rules.limits.concurrency for rules in self.catalogue.used_providers)
+
+    def calls_per_s_max(self, tokens: float) -> float | None:
+        """Return how many calls a second of so many tokens all limits allow, or None for any number."""
+        allowed = [_calls_per_s(rules.limits, tokens) for rules in self.catalogue.used_providers]
+        return None if math.inf in allowed else sum(allowed)
+
     async def close(self) -> None:
         """Close the clients."""
         for transport in self.transports.values():
             await transport.aclose()
+
+
+def _calls_per_s(limits: LimitRules, tokens: float) -> float:
+    by_requests = math.inf if limits.requests_per_minute is None else limits.requests_per_minute
+    counted = limits.tokens_per_minute is not None and tokens > 0
+    by_tokens = limits.tokens_per_minute / tokens if limits.tokens_per_minute and counted else math.inf
+    return min(by_requests, by_tokens) / 60
 
 
 def configured_catalogue(settings: Settings) -> Catalogue:

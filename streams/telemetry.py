@@ -1,8 +1,9 @@
 """Metrics: every name, its kind, unit and meaning, and what to do about it."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -15,9 +16,13 @@ from schemas.failures import FailureReason
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
 from streams.engine.consumer import ConsumerHealth
+from streams.scaling import Desired
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STAGE_SECONDS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
+
+MEAN_WEIGHT = 0.05
+"""Weight of the newest call in a running mean: about the last 40 calls count."""
 
 MetricName = Literal[
     "pressline_stage_duration_seconds",  # histogram: one attempt of a stage; p99 up -> look at the provider
@@ -31,6 +36,7 @@ MetricName = Literal[
     "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
     "pressline_pending_records",  # gauge: unfinished up to the end of the log: the true backlog
     "pressline_head_age_seconds",  # gauge: age of the oldest unfinished record taken; up: behind or stuck
+    "pressline_desired_workers",  # gauge: over all workers; scale on `max by (stage)` -> `pressline scaling`
     "pressline_stalled",  # gauge: 1 after a stage joined anew for want of progress -> `pressline why-stuck`
     "pressline_drain_seconds",  # gauge: backlog by the last minute's rate; +Inf: nothing is finished
     "pressline_oldest_in_flight_seconds",  # gauge: age of the oldest unfinished record; up: stuck
@@ -38,6 +44,28 @@ MetricName = Literal[
     "pressline_commit_failing",  # gauge: 1 while commits fail -> broker or group trouble
     "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallPace:
+    """What the model calls of late took, as running means.
+
+    Attributes:
+        call_s: seconds of a call, 0 before the first.
+        tokens: its tokens, input and output.
+    """
+
+    call_s: float = 0.0
+    tokens: float = 0.0
+
+    def after(self, call: UsageRecorded) -> "CallPace":
+        """Return the pace with one more call."""
+        weight = MEAN_WEIGHT if self.call_s else 1.0
+        tokens = call.usage.input + call.usage.output
+        return CallPace(
+            call_s=self.call_s + weight * (call.latency_s - self.call_s),
+            tokens=self.tokens + weight * (tokens - self.tokens),
+        )
 
 
 class Telemetry:
@@ -49,6 +77,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.calls = CallPace()
         self._duration = _histogram("pressline_stage_duration_seconds", "One attempt of a stage.", registry)
         self._finished = _counter(
             "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
@@ -82,6 +111,7 @@ class Telemetry:
 
     def model_call(self, call: UsageRecorded) -> None:
         """Count a paid model call."""
+        self.calls = self.calls.after(call)
         labels = (call.provider, call.model, str(call.simulated).lower())
         self._calls.labels(*labels).inc()
         self._cost.labels(*labels).inc(float(call.cost_usd))
@@ -102,6 +132,10 @@ class Telemetry:
     def watch_report(self, report: Callable[[], WorkerWhy]) -> None:
         """Report what `report` says of each stage at every scrape."""
         self.registry.register(_WhyCollector(report))
+
+    def watch_scaling(self, wanted: Callable[[], Mapping[Stage, Desired]]) -> None:
+        """Report how many workers each stage wants at every scrape."""
+        self.registry.register(_ScalingCollector(wanted))
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -149,6 +183,18 @@ class _WhyCollector(Collector):
             drain.add_metric([stage.stage], stage.drain_s)
             stalled.add_metric([stage.stage], float(stage.stalled))
         yield from (waiting, pending, age, drain, stalled)
+
+
+class _ScalingCollector(Collector):
+    def __init__(self, wanted: Callable[[], Mapping[Stage, Desired]]) -> None:
+        self._wanted = wanted
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauge from the newest reports of all workers."""
+        workers = _family("pressline_desired_workers", "Workers that a stage wants.", ("stage", "bound_by"))
+        for stage, wanted in self._wanted().items():
+            workers.add_metric([stage, wanted.bound_by], wanted.workers)
+        yield workers
 
 
 def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Counter:

@@ -1,7 +1,7 @@
 """Says every few seconds why a worker waits: on its page, in its metrics, in the database."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from aiokafka.errors import KafkaError
@@ -14,6 +14,7 @@ from schemas.why import StageWhy, WorkerWhy
 from streams.control import ControlReader
 from streams.engine.consumer import StageConsumer
 from streams.engine.records import Partition
+from streams.scaling import Desired, desired, load_of
 from streams.stall_guard import StallGuard
 from streams.store.reports import PostgresReports
 from streams.why import StageWatch
@@ -33,6 +34,8 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         gates: what is held back.
         reports: where other processes find it.
         stall_s: seconds without progress that make a stall.
+        backlog_s: seconds in which a backlog should be worked off.
+        pace: what it adds of calls and bounds to what a stage reports.
     """
 
     def __init__(
@@ -44,6 +47,8 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         reports: PostgresReports,
         *,
         stall_s: float,
+        backlog_s: float,
+        pace: Callable[[Stage], Mapping[str, float | None]],
     ) -> None:
         super().__init__()
         self._worker_id = worker_id
@@ -53,6 +58,9 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         self._watches = {stage: StageWatch(stage, gates) for stage in Stage}
         self._guards: dict[Stage, StallGuard] = {}
         self._stall_s = stall_s
+        self._backlog_s = backlog_s
+        self._pace = pace
+        self.desired: Mapping[Stage, Desired] = {}
         self._ends: dict[Stage, Mapping[Partition, int]] = {}
         self.report = no_report(worker_id)
 
@@ -71,6 +79,7 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
             report = await self.refresh()
             try:
                 await self._reports.put(report)
+                self.desired = self._scale(await self._reports.live())
             except StoreUnavailableError as error:
                 log.warning("why this worker waits could not be written: %s", error)
             await self.sleep(REPORT_S)
@@ -85,7 +94,10 @@ class WhyReporter(Service):  # type: ignore[misc] # mode ships no types
         if stage not in self._guards:
             self._guards[stage] = StallGuard(stage, consumer, self._stall_s)
         stalled = await self._guards[stage].watch(state, why)
-        return why.model_copy(update={"stalled": stalled})
+        return why.model_copy(update={**self._pace(stage), "stalled": stalled})
+
+    def _scale(self, reports: Sequence[WorkerWhy]) -> Mapping[Stage, Desired]:
+        return {stage: desired(load_of(stage, reports), self._backlog_s) for stage in self._consumers}
 
 
 def no_report(worker_id: str) -> WorkerWhy:

@@ -89,6 +89,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 self._consumers[stage] = self._consumer(stage, ports)
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
         self._telemetry.watch_report(self.why_report)
+        self._telemetry.watch_scaling(lambda: self._why.desired if self._why else {})
         self._telemetry.watch_limit(self._models.waiting)
         if INDEX in settings.stages:
             self._indexers = self._index_services(brokers)
@@ -139,9 +140,24 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self.add_runtime_dependency(control)
         reports = PostgresReports(self._database)
         self._why = WhyReporter(
-            self.worker_id, self._consumers, control, self.gates, reports, stall_s=self.settings.stall_s
+            self.worker_id,
+            self._consumers,
+            control,
+            self.gates,
+            reports,
+            stall_s=self.settings.stall_s,
+            backlog_s=self.settings.backlog_s,
+            pace=self._pace,
         )
         await self.add_runtime_dependency(self._why)
+
+    def _pace(self, stage: Stage) -> Mapping[str, float | None]:
+        if stage is not Stage.GENERATE or stage not in self._consumers:
+            return {"at_once": self.settings.in_flight}
+        calls = self._telemetry.calls
+        at_once = min(self.settings.in_flight, self._models.concurrency)
+        calls_per_s_max = self._models.calls_per_s_max(calls.tokens)
+        return {"at_once": at_once, "call_s": calls.call_s, "calls_per_s_max": calls_per_s_max}
 
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(

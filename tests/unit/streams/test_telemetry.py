@@ -13,7 +13,8 @@ from fakes.worker_report import a_partition_why, a_stage_why, a_worker_why
 from schemas.base import Outcome, Stage
 from schemas.failures import FailureReason
 from schemas.why import Cause
-from streams.telemetry import MetricName, Telemetry
+from streams.scaling import BoundBy, Desired
+from streams.telemetry import CallPace, MetricName, Telemetry
 
 
 def samples(telemetry: Telemetry) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
@@ -34,6 +35,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry.watch_consumers(lambda: [("generate", a_health())])
     telemetry.watch_limit(lambda: 3)
     telemetry.watch_report(a_worker_why)
+    telemetry.watch_scaling(dict)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -101,3 +103,21 @@ def test_a_backlog_without_progress_never_drains() -> None:
     telemetry.watch_report(lambda: a_worker_why(stages=(a_stage_why(finished_per_s=0.0),)))
 
     assert samples(telemetry)["pressline_drain_seconds", labels(stage="generate")] == math.inf
+
+
+def test_the_desired_workers_say_what_binds_them() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.watch_scaling(lambda: {Stage.GENERATE: Desired(workers=3, bound_by=BoundBy.QUOTA)})
+
+    assert samples(telemetry)["pressline_desired_workers", labels(stage="generate", bound_by="quota")] == 3
+
+
+def test_the_pace_of_calls_is_a_running_mean() -> None:
+    first = a_usage_recorded(latency_s=2.0, usage=a_usage(input_fresh=30, output=10))
+    later = a_usage_recorded(latency_s=4.0, usage=a_usage(input_fresh=30, output=50))
+
+    pace = CallPace().after(first)
+
+    assert (pace.call_s, pace.tokens) == (2.0, 40.0)
+    assert pace.after(later).call_s == 2.1
+    assert pace.after(later).tokens == 42.0
