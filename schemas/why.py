@@ -60,6 +60,10 @@ class StageWhy(Message):
     waiting: dict[Cause, int] = Field(description="Records in flight by what they wait for.")
     active: dict[str, int] = Field(description="Records at work by what they belong to, as `kind name`.")
     finished_per_s: float = Field(ge=0, description="Over the last minute.")
+    work_s: float = Field(0.0, ge=0, description="Seconds of work a record takes, without waits for limits.")
+    call_s: float = Field(0.0, ge=0, description="Seconds that a model call takes; 0: none was made.")
+    calls_per_s_max: float | None = Field(None, description="What the providers' limits allow all workers.")
+    at_once: int = Field(1, ge=1, description="Most records that this worker works on at once.")
     stalled: bool = False
     partitions: tuple[PartitionWhy, ...]
 

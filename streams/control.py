@@ -64,7 +64,7 @@ class ControlReader(Service):  # type: ignore[misc] # mode ships no types
         self.scopes = HeldScopes()
         self._tail = tail
         self._worker_id = worker_id
-        self._gates = gates
+        self.gates = gates
 
     async def on_start(self) -> None:
         """Read what is held back; a worker that does not know it must not take work.
@@ -92,7 +92,7 @@ class ControlReader(Service):  # type: ignore[misc] # mode ships no types
         if not changes:
             return
         self.scopes.apply(changes)
-        self._gates.replace(OPERATOR, self.scopes.closed_for(self._worker_id))
+        self.gates.replace(OPERATOR, self.scopes.closed_for(self._worker_id))
         for placed in changes:
             log.info("control: %s %s by %s", placed.change.scope, placed.change.action, placed.change.by)
 

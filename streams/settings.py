@@ -72,6 +72,9 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9._-]{1,200}$",
         description="This worker's own name: restarted within the session time-out, it keeps its partitions.",
     )
+    backlog_s: float = Field(
+        600.0, gt=0, le=86_400, description="Seconds in which the desired workers would work a backlog off."
+    )
     stall_s: float = Field(
         300.0,
         gt=0,

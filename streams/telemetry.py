@@ -15,7 +15,9 @@ from schemas.base import Outcome, Stage
 from schemas.failures import FailureReason
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
+from streams.call_pace import CallPace
 from streams.engine.state import ConsumerHealth
+from streams.scaling import Desired
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 STAGE_SECONDS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
@@ -34,6 +36,7 @@ MetricName = Literal[
     "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
     "pressline_pending_records",  # gauge: unfinished up to the end of the log: the true backlog
     "pressline_head_age_seconds",  # gauge: age of the oldest unfinished record taken; up: behind or stuck
+    "pressline_desired_workers",  # gauge: over all workers; scale on `max by (stage)` -> `pressline scaling`
     "pressline_stalled",  # gauge: 1 after a stage joined anew for want of progress -> `pressline why-stuck`
     "pressline_drain_seconds",  # gauge: backlog by the last minute's rate; +Inf: nothing is finished
     "pressline_oldest_in_flight_seconds",  # gauge: age of the oldest unfinished record; up: stuck
@@ -54,6 +57,7 @@ class Telemetry:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
+        self.calls = CallPace()
         self._duration = _histogram("pressline_stage_duration_seconds", "One attempt of a stage.", registry)
         self._finished = _counter(
             "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
@@ -101,6 +105,7 @@ class Telemetry:
 
     def model_call(self, call: UsageRecorded) -> None:
         """Count a paid model call."""
+        self.calls = self.calls.after(call)
         labels = (call.provider, call.model, str(call.simulated).lower())
         self._calls.labels(*labels).inc()
         self._cost.labels(*labels).inc(float(call.cost_usd))
@@ -118,6 +123,10 @@ class Telemetry:
     def watch_report(self, report: Callable[[], WorkerWhy]) -> None:
         """Report what `report` says of each stage at every scrape."""
         self.registry.register(_WhyCollector(report))
+
+    def watch_scaling(self, wanted: Callable[[], Mapping[Stage, Desired]]) -> None:
+        """Report how many workers each stage wants at every scrape."""
+        self.registry.register(_ScalingCollector(wanted))
 
     def exposition(self) -> bytes:
         """Return all metrics in Prometheus's text format."""
@@ -182,6 +191,18 @@ class _WhyCollector(Collector):
             drain.add_metric([stage.stage], stage.drain_s)
             stalled.add_metric([stage.stage], float(stage.stalled))
         yield from (waiting, pending, age, drain, stalled)
+
+
+class _ScalingCollector(Collector):
+    def __init__(self, wanted: Callable[[], Mapping[Stage, Desired]]) -> None:
+        self._wanted = wanted
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauge from the newest reports of all workers."""
+        workers = _family("pressline_desired_workers", "Workers that a stage wants.", ("stage", "bound_by"))
+        for stage, wanted in self._wanted().items():
+            workers.add_metric([stage, wanted.bound_by], wanted.workers)
+        yield workers
 
 
 def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: CollectorRegistry) -> Counter:

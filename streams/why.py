@@ -3,6 +3,7 @@
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from processors.gates import Gates
 from processors.model import CallPhase, CallState
@@ -17,6 +18,7 @@ from streams.topics import topic_name
 
 RATE_S = 60.0
 """Seconds over which finished records are counted for a rate."""
+WORK = frozenset({Cause.IN_STAGE, Cause.IN_CALL, Cause.DOWNSTREAM_FULL})
 AT_WORK = frozenset({"stage", "send"})
 CALL_CAUSES = {CallPhase.QUOTA: Cause.QUOTA, CallPhase.CALL: Cause.IN_CALL}
 Reason = tuple[Cause, str]
@@ -35,7 +37,7 @@ class StageWatch:
         self._gates = gates
         self._lanes = {topic_name(PIPELINE[stage].takes, lane): lane for lane in Lane}
         self._since: dict[Partition, tuple[Cause, int, datetime]] = {}
-        self._finished: deque[tuple[float, int]] = deque()
+        self._looks: deque[_Look] = deque()
 
     def look(self, state: ConsumerState, ends: Mapping[Partition, int], now: datetime) -> StageWhy:
         """Return what the stage waits for.
@@ -46,13 +48,15 @@ class StageWatch:
             now: the present time (aware).
         """
         partitions = tuple(self._partition(p, state.commit_error, ends, now) for p in state.partitions)
+        finished_per_s, work_s = self._pace(state)
         held = {p.partition for p in state.partitions}
         self._since = {p: known for p, known in self._since.items() if p in held}
         return StageWhy(
             stage=self._stage,
             waiting=dict(Counter(record_cause(record, self._gates)[0] for record in state.records)),
             active=_active(state.records),
-            finished_per_s=self._rate(state.at_s, state.finished),
+            finished_per_s=finished_per_s,
+            work_s=work_s,
             partitions=partitions,
         )
 
@@ -89,12 +93,27 @@ class StageWatch:
         scopes += [Scope(ScopeKind.LANE, lane)] if lane else []
         return _closed(scopes, self._gates) or (Cause.TURN, "")
 
-    def _rate(self, now_s: float, finished: int) -> float:
-        self._finished.append((now_s, finished))
-        while now_s - self._finished[0][0] > RATE_S:
-            self._finished.popleft()
-        since_s, before = self._finished[0]
-        return (finished - before) / (now_s - since_s) if now_s > since_s else 0.0
+    def _pace(self, state: ConsumerState) -> tuple[float, float]:
+        """Return records finished a second, and seconds of work for each, over the last RATE_S seconds."""
+        working = sum(record_cause(record, self._gates)[0] in WORK for record in state.records)
+        last = self._looks[-1] if self._looks else _Look(state.at_s, state.finished, 0.0)
+        worked_s = last.worked_s + working * (state.at_s - last.at_s)
+        self._looks.append(_Look(state.at_s, state.finished, worked_s))
+        while state.at_s - self._looks[0].at_s > RATE_S:
+            self._looks.popleft()
+        first = self._looks[0]
+        finished, passed_s = state.finished - first.finished, state.at_s - first.at_s
+        if not finished or not passed_s:
+            return 0.0, 0.0
+        return finished / passed_s, (worked_s - first.worked_s) / finished
+
+
+class _Look(NamedTuple):
+    """When, records finished until then, and seconds of work of all records until then."""
+
+    at_s: float
+    finished: int
+    worked_s: float
 
 
 def record_cause(record: RecordState, gates: Gates) -> Reason:

@@ -53,7 +53,7 @@ from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
 from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
-from streams.why_reporter import WhyReporter, no_report
+from streams.why_reporter import StageBounds, WhyReporter, WhySettings, no_report
 
 DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
@@ -106,6 +106,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
         self._telemetry.watch_report(self.why_report)
         self._telemetry.watch_limits(self._models.limits)
+        self._telemetry.watch_scaling(lambda: self._why.desired if self._why else {})
         self._others = [
             *(self._index_services(brokers) if INDEX in settings.stages else ()),
             *([self._redelivery(brokers)] if REDELIVER in settings.stages else ()),
@@ -169,9 +170,25 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self.add_runtime_dependency(control)
         reports = PostgresReports(self._database)
         self._why = WhyReporter(
-            self.worker_id, self._consumers, control, self.gates, reports, stall_s=self.settings.stall_s
+            self.worker_id,
+            self._consumers,
+            control,
+            reports,
+            WhySettings(stall_s=self.settings.stall_s, backlog_s=self.settings.backlog_s),
+            self._bounds,
         )
         await self.add_runtime_dependency(self._why)
+
+    def _bounds(self, stage: Stage) -> StageBounds:
+        if stage is not Stage.GENERATE or not self._telemetry.calls.call_s:
+            return StageBounds(at_once=self.settings.in_flight)
+        pace = self._telemetry.calls
+        limits = (provider.limits for provider in self._models.catalogue.used_providers)
+        return StageBounds(
+            at_once=self.settings.in_flight,
+            call_s=pace.call_s,
+            calls_per_s_max=pace.calls_per_s_max(limits),
+        )
 
     async def _ports(self) -> Ports:
         recipes = FolderRecipeBook(

@@ -17,6 +17,7 @@ COMMANDS = {
     "dead-letters": "streams.cli.dead_letters",
     "review": "streams.cli.review",
     "why-stuck": "streams.cli.why_stuck",
+    "scaling": "streams.cli.scaling",
     "pause": "streams.cli.pause",
     "resume": "streams.cli.resume",
     "drain": "streams.cli.drain",

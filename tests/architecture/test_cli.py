@@ -23,6 +23,7 @@ NEEDS_SERVICES = {
     "resume": ["--stage", "generate"],
     "drain": ["--stage", "generate"],
     "why-stuck": [],
+    "scaling": [],
 }
 
 

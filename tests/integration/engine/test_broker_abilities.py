@@ -37,7 +37,7 @@ async def test_on_a_broker_that_keeps_little_metadata_commits_go_on_and_nothing_
         stage.behaviour = head_waits
         await line.create(line.topic)
         await line.submit([b"v"] * 3000)
-        member = await line.join(stage, metadata_bytes_max=abilities.metadata_bytes_max)
+        member = await line.join(stage, group={"metadata_bytes_max": abilities.metadata_bytes_max})
 
         await until(lambda: line.has_finished(0, 3000))
         commit_error = member.health().commit_error

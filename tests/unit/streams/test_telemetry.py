@@ -16,6 +16,7 @@ from schemas.base import Outcome, Stage
 from schemas.catalogue import LimitRules
 from schemas.failures import FailureReason
 from schemas.why import Cause
+from streams.scaling import BoundBy, Desired
 from streams.telemetry import MetricName, Telemetry
 
 
@@ -37,6 +38,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry.watch_consumers(lambda: [("generate", a_health())])
     telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
     telemetry.watch_report(a_worker_why)
+    telemetry.watch_scaling(dict)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -120,3 +122,10 @@ def test_a_backlog_without_progress_never_drains() -> None:
     telemetry.watch_report(lambda: a_worker_why(stages=(a_stage_why(finished_per_s=0.0),)))
 
     assert samples(telemetry)["pressline_drain_seconds", labels(stage="generate")] == math.inf
+
+
+def test_the_desired_workers_say_what_binds_them() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    telemetry.watch_scaling(lambda: {Stage.GENERATE: Desired(workers=3, bound_by=BoundBy.QUOTA)})
+
+    assert samples(telemetry)["pressline_desired_workers", labels(stage="generate", bound_by="quota")] == 3

@@ -126,3 +126,14 @@ def test_records_at_work_are_counted_by_what_they_belong_to() -> None:
 
     assert found.active == {"all": 1, "lane bulk": 1, "provider openai": 1, "model m": 1}
     assert found.waiting == {Cause.IN_CALL: 1, Cause.RETRY: 1}
+
+
+def test_the_work_of_a_record_leaves_out_its_waits_for_limits() -> None:
+    watch = StageWatch(Stage.GENERATE, Gates())
+    calls = a_record_state(call=CallState(CallPhase.CALL, "openai", "m"))
+    waits = a_record_state(call=CallState(CallPhase.QUOTA, "openai", "m"))
+
+    watch.look(a_consumer_state(at_s=0.0), {}, NOW)
+    found = watch.look(a_consumer_state(at_s=10.0, finished=5, records=(calls, calls, waits)), {}, NOW)
+
+    assert (found.finished_per_s, found.work_s) == (0.5, 4.0)
