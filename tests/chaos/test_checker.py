@@ -25,9 +25,6 @@ from chaos.canaries import find
 from chaos.checker import INVARIANTS, check
 from chaos.collect import parse_call
 from chaos.counters import read_counters
-from chaos.fault_matrix import FAULTS as MATRIX
-from chaos.fault_matrix import choose
-from chaos.schedule import plan_faults, plan_kills
 from chaos.services import REQUESTS_PER_MINUTE
 from processors.disposition import RetryPolicy
 from streams.engine import commit_metadata
@@ -403,25 +400,3 @@ def test_counters_are_summed_over_labels_and_workers(tmp_path: Path) -> None:
 
 def test_the_path_of_a_step_may_have_slashes() -> None:
     assert parse_call("rev1/round-1/write/2") == CallId("rev1", "round-1/write", 2)
-
-
-def test_a_seed_means_one_schedule() -> None:
-    faults = choose("all", 3)
-
-    assert plan_kills(10, seed=7) == plan_kills(10, seed=7) != plan_kills(10, seed=8)
-    assert plan_faults(faults, 2, seed=7) == plan_faults(faults, 2, seed=7) != plan_faults(faults, 2, seed=8)
-
-
-def test_every_row_of_the_matrix_is_one_fault() -> None:
-    assert len({fault.row for fault in MATRIX}) == len({fault.name for fault in MATRIX}) == len(MATRIX)
-
-
-def test_all_means_what_fits_the_brokers() -> None:
-    assert {fault.row for fault in choose("all", 3)} - {fault.row for fault in choose("all", 1)} == {"K3"}
-    assert choose("none", 1) == ()
-
-
-@pytest.mark.parametrize("text", ["K3", "K99", "W1", ""])
-def test_a_row_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected some of"):
-        choose(text, 1)
