@@ -25,9 +25,6 @@ from chaos.canaries import find
 from chaos.checker import INVARIANTS, check
 from chaos.collect import parse_call
 from chaos.counters import read_counters
-from chaos.fault_matrix import FAULTS as MATRIX
-from chaos.fault_matrix import choose
-from chaos.schedule import plan_faults, plan_kills
 from chaos.services import REQUESTS_PER_MINUTE
 from processors.disposition import RetryPolicy
 from streams.engine import commit_metadata
@@ -405,13 +402,6 @@ def test_the_path_of_a_step_may_have_slashes() -> None:
     assert parse_call("rev1/round-1/write/2") == CallId("rev1", "round-1/write", 2)
 
 
-def test_a_seed_means_one_schedule() -> None:
-    faults = choose("all", 3)
-
-    assert plan_kills(10, seed=7) == plan_kills(10, seed=7) != plan_kills(10, seed=8)
-    assert plan_faults(faults, 2, seed=7) == plan_faults(faults, 2, seed=7) != plan_faults(faults, 2, seed=8)
-
-
 @pytest.mark.parametrize("retry_of", [PIPELINE[0].place, PIPELINE[2].place])
 def test_a_commit_may_pass_the_very_record_that_waits_in_a_retry_topic(retry_of: Place) -> None:
     waiting = replace(PIPELINE[0], place=Place("pressline.retry.1m.v1", 0, 0), retry_of=retry_of)
@@ -423,18 +413,3 @@ def test_a_commit_may_pass_the_very_record_that_waits_in_a_retry_topic(retry_of:
     )
 
     assert ("commits_pass_unfinished" in violated(run)) == (retry_of != PIPELINE[0].place)
-
-
-def test_every_row_of_the_matrix_is_one_fault() -> None:
-    assert len({fault.row for fault in MATRIX}) == len({fault.name for fault in MATRIX}) == len(MATRIX)
-
-
-def test_all_means_what_fits_the_brokers() -> None:
-    assert {fault.row for fault in choose("all", 3)} - {fault.row for fault in choose("all", 1)} == {"K3"}
-    assert choose("none", 1) == ()
-
-
-@pytest.mark.parametrize("text", ["K3", "K99", "W1", ""])
-def test_a_row_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="expected some of"):
-        choose(text, 1)

@@ -17,7 +17,7 @@ from streams.embedded.provider.behaviour import Plan, Planner
 from streams.embedded.provider.config import Fault, ModelBehaviour, ProviderConfig
 from streams.embedded.provider.json_schema import SchemaUnsupportedError
 from streams.embedded.provider.limits import Admission, Limiter, TooManyModelsError
-from streams.embedded.provider.log import GroundTruthLog, LogFullError
+from streams.embedded.provider.log import GroundTruthLog, LogFullError, clean
 from streams.embedded.provider.problems import INJECTED, invalid_request, limit_reached, rejected, unavailable
 from streams.embedded.provider.reply import ANSWERED, Outcome, Reply
 from streams.embedded.provider.wire import (
@@ -150,7 +150,7 @@ class Desk:
         given = case.wire.api_key_of(case.headers)
         if given is None:
             raise rejected(401, "You didn't provide an API key. Send it as a bearer token.")
-        if not hmac.compare_digest(_clean(given).encode(), expected.encode()):
+        if not hmac.compare_digest(clean(given).encode(), expected.encode()):
             raise rejected(401, "Incorrect API key provided.", code="invalid_api_key")
 
     def _check_model(self, model: str) -> None:
@@ -216,7 +216,7 @@ def _forced_fault(headers: Mapping[str, str]) -> Fault | None:
         return Fault(name)
     except ValueError as error:
         raise invalid_request(
-            f"{FAULT_HEADER} is {_clean(name)!r}, expected one of {', '.join(Fault)}."
+            f"{FAULT_HEADER} is {clean(name)!r}, expected one of {', '.join(Fault)}."
         ) from error
 
 
@@ -266,9 +266,4 @@ def _request_line(case: _Case, reply: Reply) -> dict[str, Any]:
 
 
 def _logged(header: str | None) -> str | None:
-    return None if header is None else _clean(header[:LOGGED_CHARS_MAX])
-
-
-def _clean(header: str) -> str:
-    """Return a header without bytes that are not UTF-8, which can be neither logged nor compared."""
-    return header.encode("utf-8", "replace").decode()
+    return None if header is None else clean(header[:LOGGED_CHARS_MAX])

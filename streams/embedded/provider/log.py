@@ -71,3 +71,8 @@ class GroundTruthLog:
         # A full disk or a power cut can tear the last line; the next must not be glued to it.
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
             self._size += os.write(self._descriptor, b"\n")
+
+
+def clean(header: str) -> str:
+    """Return a header without bytes that are not UTF-8, which can be neither logged nor compared."""
+    return header.encode("utf-8", "replace").decode()
