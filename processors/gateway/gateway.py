@@ -14,8 +14,8 @@ What a crash, or the loss of the worker, leaves behind:
 
 Only the third and fourth line buy an answer twice: the calls that were in flight at the crash, and no others.
 A worker that lives closes what it opens: after an error, after a cancellation (bounded), and while the store
-is away as soon as it is back and the step is asked for again. An answer that cannot be written stays in
-memory for as long as the worker lives.
+is away as soon as it is back, even what it opened without hearing of it. An answer that cannot be written
+stays in memory for as long as the worker lives.
 """
 
 import asyncio

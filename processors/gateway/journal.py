@@ -117,3 +117,11 @@ class CallJournal(Protocol):
         Raises:
             StoreUnavailableError: the store is away.
         """
+
+    async def disown(self, key: CallKey) -> None:
+        """Close an intent that this worker may have opened without hearing of it: nobody calls for it.
+
+        Raises:
+            ClaimedElsewhereError: another task of this worker is at that very call.
+            StoreUnavailableError: the store is away.
+        """

@@ -1,12 +1,13 @@
 """Writes to the journal that must not be lost: tried again while the store is away, and kept for later."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from processors.errors import StoreUnavailableError
+from processors.errors import StoreUnavailableError, UnavailableError
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 
 JOURNAL_RETRY_S_MAX = 30.0
@@ -14,6 +15,7 @@ BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
 CLOSE_S_MAX = 2.5
 KEPT_MAX = 10_000
+SWEEP_S = 5.0
 
 T = TypeVar("T")
 Write = Callable[[], Awaitable[None]]
@@ -23,7 +25,8 @@ class JournalWriter:
     """Opens and closes intents, whatever happens to the task that asked for it.
 
     What cannot be written within JOURNAL_RETRY_S_MAX seconds is kept in memory, for KEPT_MAX calls at most
-    (the oldest go first), and written when the same call is asked for again.
+    (the oldest go first), and written when the same call is asked for again, or else as soon as the store is
+    back: the call's record may be another worker's by now, who waits for as long as this one lives.
 
     Args:
         journal: where to.
@@ -34,17 +37,20 @@ class JournalWriter:
         self._journal = journal
         self._retry_s_max = retry_s_max
         self._kept: OrderedDict[CallKey, Write] = OrderedDict()
+        self._sweeping: asyncio.Future[None] | None = None
 
     async def flush(self, key: CallKey) -> None:
         """Write what was kept for that call, if anything.
 
         Raises:
             StoreUnavailableError: the store is still away.
+            ClaimedElsewhereError: another task of this worker is at that call.
         """
         write = self._kept.get(key)
         if write is not None:
             await write()
-            self._kept.pop(key, None)
+            if self._kept.get(key) is write:
+                del self._kept[key]
 
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
         """Open the intent; a cancelled caller leaves none open.
@@ -59,6 +65,11 @@ class JournalWriter:
             opened = await _ended(opening)
             if isinstance(opened, Opened):
                 await self.cancelled(intent.key, opened.attempt, "cancelled before the call", billed=False)
+            elif opened is None:
+                self._disown_later(intent.key)
+            raise
+        except StoreUnavailableError:
+            self._disown_later(intent.key)
             raise
 
     async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
@@ -98,6 +109,24 @@ class JournalWriter:
         finally:
             if writing.done() and not writing.cancelled() and writing.exception() is None:
                 self._kept.pop(key, None)
+            else:
+                self._sweep_later()
+
+    def _disown_later(self, key: CallKey) -> None:
+        """It may be open though nobody heard of it: only the answer may have been lost."""
+        self._kept.setdefault(key, partial(self._journal.disown, key))
+        self._sweep_later()
+
+    def _sweep_later(self) -> None:
+        if self._sweeping is None or self._sweeping.done():
+            self._sweeping = asyncio.ensure_future(self._sweep())
+
+    async def _sweep(self) -> None:
+        while self._kept:  # what is kept is bounded; the worker's life bounds the rounds
+            await asyncio.sleep(SWEEP_S)
+            for key in tuple(self._kept):
+                with contextlib.suppress(UnavailableError):
+                    await self.flush(key)
 
     async def _retried(self, write: Write) -> None:
         loop = asyncio.get_running_loop()

@@ -202,20 +202,28 @@ class ProviderLimits:
             raise
 
     async def _take(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
-        # Else a worker spends its share on records that others have by now.
-        if abandoned():
-            raise AbandonedError("the record was given to another worker while its call waited")
-        await self._buckets[LimitKind.TOKENS].take(reserved.input_tokens + reserved.output_tokens)
-        await self._buckets[LimitKind.INPUT_TOKENS].take(reserved.input_tokens)
-        await self._buckets[LimitKind.OUTPUT_TOKENS].take(reserved.output_tokens)
-        await self._buckets[LimitKind.REQUESTS].take(1)
-        await self._unpaused()
+        # Bounded by the caller's deadline. What was taken before a pause or the loss of the share is forfeit:
+        # used afterwards it would count in a window that has its own.
+        while True:
+            await self._open_again()
+            # Else a worker spends its share on records that others have by now.
+            if abandoned():
+                raise AbandonedError("the record was given to another worker while its call waited")
+            await self._buckets[LimitKind.TOKENS].take(reserved.input_tokens + reserved.output_tokens)
+            await self._buckets[LimitKind.INPUT_TOKENS].take(reserved.input_tokens)
+            await self._buckets[LimitKind.OUTPUT_TOKENS].take(reserved.output_tokens)
+            await self._buckets[LimitKind.REQUESTS].take(1)
+            if self._open():
+                return
 
-    async def _unpaused(self) -> None:
-        # Bounded by the caller's deadline; a pause can be prolonged and a share lost while it lasts.
+    def _open(self) -> bool:
+        return self._shared.is_set() and self._paused_until_s <= asyncio.get_running_loop().time()
+
+    async def _open_again(self) -> None:
+        # A pause can be prolonged and a share lost while it lasts.
         loop = asyncio.get_running_loop()
-        while (left_s := self._paused_until_s - loop.time()) > 0 or not self._shared.is_set():
-            await asyncio.sleep(max(left_s, 0.0))
+        while not self._open():
+            await asyncio.sleep(max(self._paused_until_s - loop.time(), 0.0))
             await self._shared.wait()
 
     def _give_back(self) -> None:

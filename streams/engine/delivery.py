@@ -140,14 +140,13 @@ class RecordDelivery:
 
     async def _send(self, results: Sequence[OutRecord]) -> bool:
         self._now("send")
-        if self.lost:
-            return False
         sending = Slot(self.sends)
         await sending.acquire()
         # The next call begins while these results travel: of calls that end together, none waits for a send.
         self.slot.release()
         try:
-            return await send_until(self.producer, results, self.held.closing)
+            # Asked last: the partition may go while the record waits its turn to send.
+            return not self.lost and await send_until(self.producer, results, self.held.closing)
         finally:
             sending.release()
 

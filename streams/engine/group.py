@@ -249,6 +249,10 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def _commit(self, partitions: Iterable[tuple[Partition, HeldPartition]]) -> None:
         async with self._commit_lock:
+            # Expelled and not back yet: while the group is empty the broker takes a commit from anybody, also
+            # one that is behind what others have done since.
+            if self._consumer._coordinator.generation != self.partitions.generation:  # noqa: SLF001 - no public way
+                return
             most = self._settings.metadata_bytes_max
             moved = [(p, held, held.progress(most)) for p, held in partitions if held.dirty and not held.lost]
             if not moved:

@@ -64,12 +64,16 @@ class HeldPartition:
 
 
 class HeldPartitions:
-    """All partitions of one consumer: held now, or suspended between a revoke and the next assignment."""
+    """All partitions of one consumer: held now, or suspended between a revoke and the next assignment.
+
+    Attributes:
+        generation: the group's generation of the last assignment, -1 before the first.
+    """
 
     def __init__(self) -> None:
         self._held: dict[Partition, HeldPartition] = {}
         self._suspended: dict[Partition, HeldPartition] = {}
-        self._generation = -1
+        self.generation = -1
 
     def __len__(self) -> int:
         return len(self._held)
@@ -97,14 +101,15 @@ class HeldPartitions:
         """Take over an assignment.
 
         A partition that comes straight back keeps its window and its calls: the generation grew by exactly
-        one, so nobody held it in between, and the committed offset is the one that we committed. Any other
-        is rebuilt from the broker's metadata, and calls in flight of its earlier life are lost to us.
+        one, so nobody held it in between, and what is committed is what we committed, metadata included: an
+        assignment can take so long that others have held it since. Any other is rebuilt from the broker's
+        metadata, and calls in flight of its earlier life are lost to us.
 
         Args:
             committed: the assigned partitions with what the broker knows of them.
             generation: the group's generation of this assignment.
         """
-        straight_back = generation == self._generation + 1
+        straight_back = generation == self.generation + 1
         for partition, state in committed.items():
             held = self._suspended.pop(partition, None)
             if held is not None and not (straight_back and _unchanged(held, state)):
@@ -114,7 +119,7 @@ class HeldPartitions:
         for held in self._suspended.values():
             held.lose()
         self._suspended = {}
-        self._generation = generation
+        self.generation = generation
 
     def close(self) -> None:
         """End all waits; records that waited stay unfinished."""
@@ -123,8 +128,8 @@ class HeldPartitions:
 
 
 def _unchanged(held: HeldPartition, state: Committed) -> bool:
-    offset = None if held.committed is None else held.committed[0]
-    return not held.lost and offset == state.offset
+    committed = None if state.offset is None else (state.offset, state.metadata)
+    return not held.lost and held.committed == committed
 
 
 def _rebuild(partition: Partition, state: Committed) -> HeldPartition:

@@ -1,5 +1,6 @@
 """The paid-call journal and ledger: table `model_calls`."""
 
+from collections import Counter
 from typing import Final
 
 from processors.errors import ClaimedElsewhereError
@@ -13,6 +14,7 @@ from streams.store.text import storable
 from streams.store.waiting import WAIT_S_MAX
 
 DEAD_WORKER: Final = "the worker's lease ended while the call was open"
+UNHEARD: Final = "the answer to its opening was lost: the call was never made"
 
 
 class PostgresCallJournal(CallJournal):
@@ -43,6 +45,8 @@ class PostgresCallJournal(CallJournal):
         self._answers = AnswerWriter(answers or database)
         self._closings = Closings(database, worker_id, sweep_s=sweep_s)
         self._notices = ClosingNotices(database)
+        self._opening: Counter[CallKey] = Counter()
+        self._opened: dict[CallKey, int] = {}
 
     async def find(self, key: CallKey) -> JournaledAnswer | None:
         """Return the answer of that call if there is one; see the port."""
@@ -86,23 +90,44 @@ class PostgresCallJournal(CallJournal):
                 f"attempt {answer.attempt} of {key.step!r} of revision {key.revision} was answered, "
                 "expected it to be opened first"
             )
-        self._notices.closed(key)
+        self._closed(key, answer.attempt)
 
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
         """Close the intent without an answer; an answer that is there stays. See the port."""
         await self._database.fetch(CLOSE_FAILED, key.revision, key.step, attempt, storable(error), billed)
+        self._closed(key, attempt)
+
+    async def disown(self, key: CallKey) -> None:
+        """Close an intent that was opened here and not heard of; see the port."""
+        if key in self._opening or key in self._opened:
+            raise ClaimedElsewhereError(
+                f"step {key.step!r} of revision {key.revision} is open under another task of this worker, "
+                "expected none to be at it"
+            )
+        await self._database.fetch(DISOWN, key.revision, key.step, self._worker_id, UNHEARD)
         self._notices.closed(key)
 
     async def _open(self, intent: CallIntent) -> Opened | None:
         """Return the attempt if this statement made it; None when one is open or answered already."""
-        task = intent.task
-        row = await self._database.fetch_row(
-            OPEN_NEXT,
-            *(intent.key.revision, intent.key.step, self._worker_id),
-            *(task.task_id, task.submission_id, task.batch_id, task.tenant, task.team, task.feature),
-            *(intent.recipe, intent.provider, intent.model, intent.simulated, intent.cost_max_usd),
-        )
+        task, key = intent.task, intent.key
+        self._opening[key] += 1
+        try:
+            row = await self._database.fetch_row(
+                OPEN_NEXT,
+                *(key.revision, key.step, self._worker_id),
+                *(task.task_id, task.submission_id, task.batch_id, task.tenant, task.team, task.feature),
+                *(intent.recipe, intent.provider, intent.model, intent.simulated, intent.cost_max_usd),
+            )
+            if row is not None:
+                self._opened[key] = row["attempt"]
+        finally:
+            self._opening -= Counter([key])  # which forgets what is at 0
         return None if row is None else Opened(row["attempt"])
+
+    def _closed(self, key: CallKey, attempt: int) -> None:
+        if self._opened.get(key) == attempt:
+            del self._opened[key]
+        self._notices.closed(key)
 
     def _claimed_elsewhere(self, key: CallKey) -> ClaimedElsewhereError:
         return ClaimedElsewhereError(
@@ -165,4 +190,9 @@ UPDATE model_calls
 SET state = CASE WHEN $5 THEN 'unknown' ELSE 'failed' END,
     cost_usd = CASE WHEN $5 THEN cost_max_usd ELSE 0 END, error = $4, closed_at = now()
 WHERE revision = $1 AND step = $2 AND attempt = $3 AND state <> 'answered'
+"""
+
+DISOWN: Final = """
+UPDATE model_calls SET state = 'failed', cost_usd = 0, error = $4, closed_at = now()
+WHERE revision = $1 AND step = $2 AND worker_id = $3 AND state = 'open'
 """

@@ -212,6 +212,30 @@ async def test_a_dead_workers_call_is_booked_and_opened_again(journals: Journals
     assert await journals.states() == [("unknown", Decimal("0.0123")), ("open", None)]
 
 
+async def test_an_intent_that_its_worker_did_not_hear_of_is_closed_unbilled(journals: Journals) -> None:
+    unheard = await journals.journal("worker-a", 0.2)
+    journal = await journals.journal("worker-a", 0.2)
+    await unheard.open(INTENT)
+
+    await journal.disown(KEY)
+
+    assert await journals.states() == [("failed", Decimal(0))]
+    assert await journal.open(INTENT) == Opened(2)
+
+
+async def test_a_call_that_another_task_is_at_is_not_disowned(journals: Journals) -> None:
+    journal, other = await journals.journal("worker-a", 0.2), await journals.journal("worker-b", 0.2)
+    await journal.open(INTENT)
+
+    with pytest.raises(ClaimedElsewhereError):
+        await journal.disown(KEY)
+    await other.disown(KEY)
+    assert await journals.states() == [("open", None)]
+
+    await journal.failed(KEY, 1, "500", billed=False)
+    await journal.disown(KEY)
+
+
 async def test_one_of_many_takes_over_from_a_dead_worker(journals: Journals) -> None:
     await (await journals.journal("worker-a", 0.2)).open(INTENT)
     heirs = [await journals.journal(f"heir-{number}", 0.2) for number in range(8)]

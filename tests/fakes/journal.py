@@ -37,6 +37,7 @@ class FakeJournal:
         self.calls = calls or FakeCalls()
         self.calls.live.add(worker_id)
         self.error: Exception | None = None
+        self.opened: dict[CallKey, int] = {}
 
     def beside(self, worker_id: str) -> "FakeJournal":
         return FakeJournal(worker_id, self.calls)
@@ -62,7 +63,9 @@ class FakeJournal:
             if current is not None and current.answer is not None:
                 return current.answer
             if current is None or not self._live(current):
-                return self._open(intent, current)
+                opened = self._open(intent, current)
+                self.opened[intent.key] = opened.attempt
+                return opened
             await asyncio.sleep(0)
         raise ClaimedElsewhereError(f"step {intent.key.step!r} is open under a live worker")
 
@@ -72,14 +75,24 @@ class FakeJournal:
         if call is None:
             raise LookupError(f"attempt {answer.attempt} of {key.step!r} was never opened")
         call.state, call.answer, call.cost_usd, call.error = "answered", answer, answer.cost_usd, None
+        self._closed(key, answer.attempt)
 
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
         self._raise_error()
+        self._closed(key, attempt)
         call = self._call(key, attempt)
         if call is None or call.state == "answered":
             return
         call.state, call.error = ("unknown" if billed else "failed"), error
         call.cost_usd = call.intent.cost_max_usd if billed else Decimal(0)
+
+    async def disown(self, key: CallKey) -> None:
+        self._raise_error()
+        if key in self.opened:
+            raise ClaimedElsewhereError(f"step {key.step!r} is open under this worker")
+        for call in self.attempts(key):
+            if call.state == "open" and call.worker_id == self.worker_id:
+                call.state, call.cost_usd = "failed", Decimal(0)
 
     def _open(self, intent: CallIntent, dead: FakeCall | None) -> Opened:
         if dead is not None:
@@ -87,6 +100,10 @@ class FakeJournal:
         attempts = self.attempts(intent.key)
         attempts.append(FakeCall(intent=intent, worker_id=self.worker_id))
         return Opened(len(attempts))
+
+    def _closed(self, key: CallKey, attempt: int) -> None:
+        if self.opened.get(key) == attempt:
+            del self.opened[key]
 
     def _current(self, key: CallKey) -> FakeCall | None:
         """What counts of a call: its first answer, or else the intent that is open."""

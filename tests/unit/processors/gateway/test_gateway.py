@@ -31,7 +31,7 @@ from processors.gateway.catalogue import Catalogue, default, load
 from processors.gateway.counts import of_text
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
 from processors.gateway.journal import CallKey
-from processors.gateway.journal_writer import CLOSE_S_MAX
+from processors.gateway.journal_writer import CLOSE_S_MAX, SWEEP_S
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.rate_headers import LimitKind
@@ -60,9 +60,15 @@ KEY = CallKey(revision="r" * 20, step="write")
 class Rig:
     """A gateway on fakes."""
 
-    def __init__(self, *replies: Any, prices: Prices = PRICES, catalogue: Catalogue = CATALOGUE) -> None:
+    def __init__(
+        self,
+        *replies: Any,
+        prices: Prices = PRICES,
+        catalogue: Catalogue = CATALOGUE,
+        journal: FakeJournal | None = None,
+    ) -> None:
         self.transport = ScriptedTransport(*replies)
-        self.journal = FakeJournal()
+        self.journal = journal or FakeJournal()
         self.limits = ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
         self.limits.set_share(1.0)
         self.gates = Gates()
@@ -289,6 +295,46 @@ def test_an_answer_that_could_not_be_written_is_kept_and_not_bought_again() -> N
         rig.journal.error = None
         assert (await rig.complete()).recorded.call_id.endswith("/1")
         assert len(rig.transport.requests) == 1
+
+    in_virtual_time(scenario())
+
+
+def test_what_could_not_be_written_is_written_when_the_store_is_back_though_nobody_asks_here() -> None:
+    async def scenario() -> None:
+        rig = away_rig()
+        with pytest.raises(StoreUnavailableError):
+            await rig.complete()
+        rig.journal.error = None
+        await asyncio.sleep(SWEEP_S + 1)
+        assert rig.states() == ["answered"]
+
+    in_virtual_time(scenario())
+
+
+class UnheardJournal(FakeJournal):
+    """A journal whose first opening takes place, but its answer is lost."""
+
+    lost = False
+
+    async def open(self, intent: Any) -> Any:
+        opened = await super().open(intent)
+        if not self.lost:
+            self.lost = True
+            self.opened.clear()
+            raise StoreUnavailableError("the connection is lost")
+        return opened
+
+
+@pytest.mark.parametrize("asked_again", [True, False])
+def test_an_intent_that_nobody_heard_of_does_not_stay_open(*, asked_again: bool) -> None:
+    async def scenario() -> None:
+        rig = Rig(journal=UnheardJournal())
+        with pytest.raises(StoreUnavailableError):
+            await rig.complete()
+        if asked_again:
+            assert (await rig.complete()).recorded.call_id.endswith("/2")
+        await asyncio.sleep(SWEEP_S + 1)
+        assert rig.states() == ["failed", "answered"][: 1 + asked_again]
 
     in_virtual_time(scenario())
 

@@ -155,6 +155,18 @@ async def test_nothing_is_sent_for_a_lost_partition() -> None:
     assert (await delivery.run(), producer.sent, delivery.lost) == (False, [], True)
 
 
+async def test_nothing_is_sent_for_a_partition_that_is_lost_while_the_record_waits_to_send() -> None:
+    producer = FakeRecordProducer()
+    delivery = a_delivery(ScriptedHandler(), producer)
+    await delivery.sends.acquire()
+    running = asyncio.ensure_future(delivery.run())
+    await asyncio.sleep(0)
+    delivery.held.lose()
+    delivery.sends.release()
+
+    assert (await running, producer.sent) == (False, [])
+
+
 async def test_a_retry_holds_no_slot_and_ends_when_the_partition_closes() -> None:
     handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=29.0)])
     delivery = a_delivery(handler, FakeRecordProducer())

@@ -55,6 +55,18 @@ def test_a_partition_whose_commit_is_not_ours_is_rebuilt() -> None:
     assert held_of(partitions, P0).window.next_offset == 9
 
 
+def test_a_partition_in_which_another_finished_records_is_rebuilt_though_the_offset_is_ours() -> None:
+    partitions = HeldPartitions()
+    partitions.assign({P0: fresh(offset=5)}, generation=1)
+    held = held_of(partitions, P0)
+
+    partitions.revoke()
+    partitions.assign({P0: fresh(offset=5, metadata=commit_metadata.encode(5, [7]))}, generation=2)
+
+    assert held.lost
+    assert held_of(partitions, P0).window.finished_above == {7}
+
+
 def test_a_partition_that_goes_elsewhere_is_lost() -> None:
     partitions = HeldPartitions()
     partitions.assign({P0: fresh(), P1: fresh()}, generation=1)
