@@ -11,11 +11,13 @@ from pathlib import Path
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
+from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner, Result
 
 from builders import a_classified, a_finished, a_task
 from fakes.deaf_producer import DeafProducer
+from fixtures.broker import read_topic
 from processors.disposition import GiveUp
 from processors.errors import ProviderTimeoutError, StoreUnavailableError
 from schemas.base import Outcome, Stage
@@ -112,22 +114,13 @@ class Scene:
 
     async def came_back(self) -> list[ConsumerRecord]:
         """Return what stands in the origin topic for this load."""
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.brokers, auto_offset_reset="earliest")
-        await consumer.start()
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.brokers)
+        await admin.start()
         try:
-            partitions = [TopicPartition(ORIGIN, number) for number in range(PARTITIONS)]
-            ends = await consumer.end_offsets(partitions)
-            consumer.assign(partitions)
-            await consumer.seek_to_beginning(*partitions)
-            found: list[ConsumerRecord] = []
-            for _ in range(50):
-                batches = await consumer.getmany(timeout_ms=200)
-                found += [record for records in batches.values() for record in records]
-                if all([await consumer.position(tp) >= ends[tp] for tp in partitions]):
-                    break
-            return [record for record in found if self.batch_id.encode() in record.value]
+            found = await read_topic(self.brokers, admin, ORIGIN)
         finally:
-            await consumer.stop()
+            await admin.close()
+        return [record for record in found if self.batch_id.encode() in record.value]
 
 
 @pytest.fixture
