@@ -189,7 +189,7 @@ class InvalidOutputError(PermanentError):
 
 
 class BudgetExceededError(PermanentError):
-    """A budget, the task's own or a configured one, does not cover the next call, and no wait changes that."""
+    """A budget, the task's own or a configured one, does not cover the call, and no wait changes that."""
 
     reason = FailureReason.BUDGET_EXCEEDED
 

@@ -42,7 +42,8 @@ class BudgetRule(Message):
 
     scope: BudgetScope
     name: BudgetName | None = Field(
-        None, description="None: the same budget for each name that no other rule of this scope and window has."
+        None,
+        description="None: the same budget for each name that no other rule of this scope and window has.",
     )
     window: BudgetWindow
     hard_usd: Usd | None = Field(
@@ -72,6 +73,8 @@ class BudgetRules(Message):
         for rule in self.budgets:
             key = (rule.scope, rule.name, rule.window)
             if key in seen:
-                raise ValueError(f"{rule.scope} {rule.name or '(each)'} has two budgets a {rule.window}, expected one")
+                raise ValueError(
+                    f"{rule.scope} {rule.name or '(each)'} has two budgets a {rule.window}, expected one"
+                )
             seen.add(key)
         return self

@@ -154,7 +154,7 @@ def window_start(window: BudgetWindow, moment: datetime) -> datetime:
 
 
 def window_end(window: BudgetWindow, start: datetime) -> datetime | None:
-    """Return the end of the window that begins at `start`, which is the next one's start; None: it has none."""
+    """Return the end of the window that begins at `start`: the next one's start. None: it never ends."""
     match window:
         case BudgetWindow.TOTAL:
             return None
@@ -179,7 +179,10 @@ def refusal(refused: Refused, need_usd: Decimal, now: datetime) -> ProcessingErr
         need_usd: the call's worst case.
         now: present time (aware).
     """
-    hard_usd, end = refused.budget.hard_usd or Decimal(0), window_end(refused.budget.key.window, refused.started_at)
+    hard_usd, end = (
+        refused.budget.hard_usd or Decimal(0),
+        window_end(refused.budget.key.window, refused.started_at),
+    )
     text = (
         f"the budget of {refused.budget} has {refused.standing.settled_usd:f} USD spent and"
         f" {refused.standing.reserved_usd:f} reserved of {hard_usd:f}, expected {need_usd:f} to be left;"

@@ -51,10 +51,12 @@ class PostgresBudgetCounters:
         Raises:
             StoreUnavailableError: the database is away; nothing has changed.
         """
-        scopes, periods = _columns(windows)
+        wanted = _columns(windows)
+        if not await self._database.fetch(SELECT_MISSING, *wanted):
+            return
         async with self._database.transaction() as connection:
             await _lock_ledger(connection)
-            missing = await connection.fetch(SELECT_MISSING, scopes, periods)
+            missing = await connection.fetch(SELECT_MISSING, *wanted)
             if missing:
                 kept = await connection.fetch(SELECT_KEPT)
                 every = {(row["scope"], row["period"]) for row in (*kept, *missing)}
@@ -74,7 +76,7 @@ class PostgresBudgetCounters:
             return await _count_anew(connection, windows)
 
     async def current(self, rules: Sequence[BudgetRule]) -> Sequence[CounterRow]:
-        """Return the counters that those rules speak of in their present windows, by rule, dearest first.
+        """Return the counters that those rules speak of in their present windows, each once, dearest first.
 
         Of a rule without a name NAMES_MAX at most.
 
@@ -86,7 +88,7 @@ class PostgresBudgetCounters:
             *([rule.scope for rule in rules], [rule.window for rule in rules], [rule.name for rule in rules]),
             NAMES_MAX,
         )
-        return [
+        found = [
             CounterRow(
                 key=BudgetKey(BudgetScope(row["scope"]), BudgetWindow(row["period"]), row["name"]),
                 simulated=row["simulated"],
@@ -95,6 +97,7 @@ class PostgresBudgetCounters:
             )
             for row in rows
         ]
+        return list(dict.fromkeys(found))
 
     async def expire(self) -> int:
         """Book the calls that dead workers left open at their worst case, as who asks for them next would.

@@ -111,7 +111,7 @@ class PostgresCallJournal(CallJournal):
         self._notices.closed(key)
 
     async def _open(self, intent: CallIntent) -> Opened | Refused | None:
-        """Return the attempt if it was made now, or the refusal; None when one is open or answered already."""
+        """Return the attempt that was made now, or the refusal; None when one is open or answered."""
         key = intent.key
         self._opening[key] += 1
         try:

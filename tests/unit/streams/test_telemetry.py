@@ -39,6 +39,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
     telemetry.watch_report(a_worker_why)
     telemetry.watch_scaling(dict)
+    telemetry.watch_budgets(tuple)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
