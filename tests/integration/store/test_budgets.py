@@ -183,12 +183,13 @@ async def test_many_closed_in_one_statement_settle_every_budget(database: Databa
     await asyncio.gather(*(buy(number) for number in range(300)))
 
     [total] = await database.fetch(
-        "SELECT sum(coalesce(cost_usd, 0)) AS settled, count(*) FILTER (WHERE state = 'open') AS open FROM model_calls"
+        "SELECT sum(coalesce(cost_usd, 0)) AS settled, count(*) FILTER (WHERE state = 'open') AS open"
+        " FROM model_calls"
     )
     assert total["open"] == 0
     for scope in ("team", "tenant", "feature"):
         [row] = await database.fetch(
-            "SELECT sum(settled_usd) AS settled, sum(reserved_usd) AS reserved, max(settled_usd) AS most"
+            "SELECT sum(settled_usd) AS settled, sum(reserved_usd) AS reserved"
             " FROM budget_counters WHERE scope = $1",
             scope,
         )
