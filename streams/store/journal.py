@@ -102,7 +102,7 @@ class PostgresCallJournal(CallJournal):
 
     async def disown(self, key: CallKey) -> None:
         """Close an intent that was opened here and not heard of; see the port."""
-        if key in self._opening or key in self._opened:
+        if key in self._opening or key in self._opened or self._reservations.under_way(key):
             raise ClaimedElsewhereError(
                 f"step {key.step!r} of revision {key.revision} is open under another task of this worker, "
                 "expected none to be at it"

@@ -1,25 +1,35 @@
 """Opening a call within its budgets: what the database's function `open_model_call` takes and answers."""
 
+import asyncio
+import contextlib
+from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 import asyncpg
 import orjson
 
 from processors.errors import StoreUnavailableError
 from processors.gateway.budgets import Refused, Standing, Verdict
-from processors.gateway.journal import CallIntent
+from processors.gateway.journal import CallIntent, CallKey
 from streams.store.budget_counters import PostgresBudgetCounters
 from streams.store.database import Database
+from streams.store.groups import Groups
 
 COUNTS_MAX: Final = 3
 REFUSED: Final = "PB001"
 """SQLSTATE of a refusal that was found after the insert; the insert is taken back."""
 
+_Opened: TypeAlias = int | Refused | None
+
 
 class Reservations:
     """Opens intents: the intent and its reservation are one statement, so neither is there without the other.
+
+    A counter is locked from its update to the flush of the disk, so calls on one budget begin one after the
+    other. Those of one worker begin in groups: one update and one flush for all that came meanwhile. Only
+    where a group comes near a limit, each of its calls is looked at by itself.
 
     Args:
         database: where the ledger and its counters are.
@@ -30,6 +40,12 @@ class Reservations:
         self._database = database
         self._worker_id = worker_id
         self._counters = PostgresBudgetCounters(database)
+        self._groups = Groups(self._open_group)
+        self._grouped: Counter[CallKey] = Counter()
+
+    def under_way(self, key: CallKey) -> bool:
+        """Whether that call is being opened with its group, though its caller may have gone."""
+        return key in self._grouped
 
     async def open(self, intent: CallIntent) -> int | Refused | None:
         """Return the attempt that was opened now, or the refusal; None: an attempt is open or answered.
@@ -39,6 +55,30 @@ class Reservations:
         Raises:
             StoreUnavailableError: the database is away, or somebody removes the counters again and again.
         """
+        if not intent.budgets:
+            return await self._open_one(intent)
+        self._grouped[intent.key] += 1
+        return await self._groups.put(intent)
+
+    async def _open_group(self, intents: list[CallIntent]) -> list[_Opened]:
+        try:
+            if len(intents) > 1:
+                with contextlib.suppress(_NearLimitError):
+                    return await self._open_all(intents)
+            return list(await asyncio.gather(*(self._open_one(intent) for intent in intents)))
+        finally:
+            self._grouped -= Counter(intent.key for intent in intents)
+
+    async def _open_all(self, intents: list[CallIntent]) -> list[_Opened]:
+        try:
+            rows = await self._database.fetch(OPEN_GROUP, *_group_arguments(intents, self._worker_id))
+        except asyncpg.PostgresError as error:
+            raise (_NearLimitError if error.sqlstate == REFUSED else error) from error
+        made = {(row["revision"], row["step"]): row["attempt"] for row in rows}
+        # Of two that open the same call in one group the first one has it.
+        return [made.pop((intent.key.revision, intent.key.step), None) for intent in intents]
+
+    async def _open_one(self, intent: CallIntent) -> _Opened:
         for _ in range(COUNTS_MAX):
             opened = await self._open(intent)
             if opened != "uncounted":
@@ -58,6 +98,23 @@ class Reservations:
         if row is None or row["refusal"] is None:
             return None if row is None else row["attempt"]
         return _refused(intent, row["refusal"])
+
+
+class _NearLimitError(Exception):
+    """One of a group's budgets may be passed by it: nothing was opened."""
+
+
+def _group_arguments(intents: list[CallIntent], worker_id: str) -> tuple[object, ...]:
+    rows = [_arguments(intent, worker_id)[:15] for intent in intents]
+    revisions, steps, _, *columns = (list(column) for column in zip(*rows, strict=True))
+    # Of a soft limit the group stays well clear: its calls are reserved when it is looked at.
+    budgets = {
+        (b.key.scope, b.key.window, b.key.name, intent.simulated, min(limits, default=None))
+        for intent in intents
+        for b in intent.budgets
+        for limits in [[usd for usd in (b.hard_usd, b.soft_usd) if usd is not None]]
+    }
+    return (revisions, steps, worker_id, *columns, *([b[n] for b in budgets] for n in range(5)))
 
 
 def _arguments(intent: CallIntent, worker_id: str) -> tuple[object, ...]:
@@ -87,3 +144,5 @@ def _refused(intent: CallIntent, told: str) -> Refused | Literal["uncounted"]:
 
 
 OPEN: Final = f"SELECT attempt, refusal FROM open_model_call({', '.join(f'${n}' for n in range(1, 21))})"  # noqa: S608 - constant
+
+OPEN_GROUP: Final = f"SELECT * FROM open_model_calls({', '.join(f'${n}' for n in range(1, 21))})"  # noqa: S608 - constant

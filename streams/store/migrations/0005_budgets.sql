@@ -197,3 +197,50 @@ $$;
 COMMENT ON FUNCTION open_model_call IS
     'Open the next attempt of a call and reserve its worst case, or say which budget refuses it (SQLSTATE PB001 '
     'where another call was quicker). Neither: an attempt is open or answered.';
+
+CREATE FUNCTION open_model_calls(
+    p_revisions text[], p_steps text[], p_worker_id text, p_task_ids text[], p_submission_ids text[],
+    p_batch_ids text[], p_tenants text[], p_teams text[], p_features text[], p_recipes text[], p_providers text[],
+    p_models text[], p_simulated boolean[], p_cost_max_usd numeric[], p_degraded_by text[],
+    p_budget_scopes text[], p_budget_periods text[], p_budget_names text[], p_budget_simulated boolean[],
+    p_budget_limits_usd numeric[]
+) RETURNS TABLE (revision text, step text, attempt integer) LANGUAGE plpgsql AS $$
+#variable_conflict use_column
+BEGIN
+    -- In the order of their keys: two groups with the same calls do not wait for each other.
+    RETURN QUERY
+    INSERT INTO model_calls AS m (revision, step, attempt, state, worker_id, task_id, submission_id, batch_id,
+                                  tenant, team, feature, recipe, provider, model, simulated, cost_max_usd,
+                                  degraded_by)
+    SELECT n.revision, n.step, a.attempt, 'open', p_worker_id, n.task_id, n.submission_id, n.batch_id,
+           n.tenant, n.team, n.feature, n.recipe, n.provider, n.model, n.simulated, n.cost_max_usd, n.degraded_by
+    FROM unnest(p_revisions, p_steps, p_task_ids, p_submission_ids, p_batch_ids, p_tenants, p_teams, p_features,
+                p_recipes, p_providers, p_models, p_simulated, p_cost_max_usd, p_degraded_by)
+         AS n (revision, step, task_id, submission_id, batch_id, tenant, team, feature,
+               recipe, provider, model, simulated, cost_max_usd, degraded_by)
+    CROSS JOIN LATERAL (
+        SELECT coalesce(max(c.attempt), 0) + 1 AS attempt
+        FROM model_calls AS c
+        WHERE c.revision = n.revision AND c.step = n.step
+        HAVING coalesce(bool_and(c.state IN ('failed', 'unknown')), true)
+    ) AS a
+    ORDER BY 1, 2
+    ON CONFLICT DO NOTHING
+    RETURNING m.revision, m.step, m.attempt;
+    IF EXISTS (
+        SELECT
+        FROM unnest(p_budget_scopes, p_budget_periods, p_budget_names, p_budget_simulated, p_budget_limits_usd)
+             AS b (scope, period, name, simulated, limit_usd)
+        LEFT JOIN budget_windows AS w ON (w.scope, w.period) = (b.scope, b.period)
+        LEFT JOIN budget_counters AS c
+               ON (c.scope, c.period, c.started_at, c.name, c.simulated)
+                = (b.scope, b.period, budget_started_at(b.period, now()), b.name, b.simulated)
+        WHERE w.scope IS NULL OR c.scope IS NULL OR c.settled_usd + c.reserved_usd > b.limit_usd
+    ) THEN
+        RAISE EXCEPTION USING ERRCODE = 'PB001', MESSAGE = 'a budget may refuse one of the calls';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION open_model_calls IS
+    'Open the next attempts of calls, all of them or, where one of their budgets may be passed, none (SQLSTATE '
+    'PB001): each is then opened by itself. A call that is missing in the result is open or answered already.';

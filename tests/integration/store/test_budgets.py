@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from fakes.budget_callers import COST, COST_MAX, RULES, an_answer, an_intent
+from fixtures.broker import until
 from fixtures.store import a_live_worker
-from processors.errors import StoreUnavailableError
+from processors.errors import ClaimedElsewhereError, StoreUnavailableError
 from processors.gateway.budgets import Refused, window_end, window_start
-from processors.gateway.journal import JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, JournaledAnswer, Opened
 from schemas.budgets import BudgetWindow
 from streams.store.budget_counters import DEAD_S, PostgresBudgetCounters
 from streams.store.database import Database
@@ -220,3 +221,31 @@ async def test_a_store_that_is_away_opens_no_call(empty_database_url: str, datab
         await journal.open(an_intent("1", "a"))
 
     assert await database.fetch("SELECT FROM model_calls") == []
+
+
+async def test_callers_that_leave_while_their_group_is_opened_leave_no_reservation(
+    database: Database,
+) -> None:
+    journal = await a_journal(database)
+    intents = [an_intent(str(number), "x") for number in range(30)]
+    opening = [asyncio.create_task(journal.open(intent)) for intent in intents]
+    await asyncio.sleep(0.005)  # the first is under way, the others wait behind it
+    for task in opening:
+        task.cancel()
+    await asyncio.wait(opening)
+
+    async def disowned(intent: CallIntent) -> bool:
+        try:
+            await journal.disown(intent.key)
+        except ClaimedElsewhereError:
+            return False
+        return True
+
+    for task, intent in zip(opening, intents, strict=True):
+        if task.cancelled():
+            await until(lambda intent=intent: disowned(intent))
+        else:
+            await journal.failed(intent.key, 1, "left", billed=False)
+
+    assert await database.fetch("SELECT FROM model_calls WHERE state = 'open'") == []
+    assert await database.fetch(COUNTED) == []

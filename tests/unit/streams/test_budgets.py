@@ -116,7 +116,7 @@ class FakeCounters:
     async def current(self, rules: Sequence[BudgetRule]) -> Sequence[CounterRow]:
         if self.away:
             raise StoreUnavailableError("away")
-        return [a_row("seo", str(self.expired))]
+        return [a_row(rule.name or "each", str(self.expired)) for rule in rules]
 
     async def expire(self) -> int:
         self.expired += 1
