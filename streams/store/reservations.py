@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 
 from processors.errors import StoreUnavailableError
-from processors.gateway.budgets import Refused, Standing, Verdict
+from processors.gateway.budgets import Budget, Refused, Standing, Verdict
 from processors.gateway.journal import CallIntent, CallKey
 from streams.store.budget_counters import PostgresBudgetCounters
 from streams.store.database import Database
@@ -73,7 +73,9 @@ class Reservations:
         try:
             rows = await self._database.fetch(OPEN_GROUP, *_group_arguments(intents, self._worker_id))
         except asyncpg.PostgresError as error:
-            raise (_NearLimitError if error.sqlstate == REFUSED else error) from error
+            if error.sqlstate != REFUSED:
+                raise
+            raise _NearLimitError from error
         made = {(row["revision"], row["step"]): row["attempt"] for row in rows}
         # Of two that open the same call in one group the first one has it.
         return [made.pop((intent.key.revision, intent.key.step), None) for intent in intents]
@@ -107,14 +109,17 @@ class _NearLimitError(Exception):
 def _group_arguments(intents: list[CallIntent], worker_id: str) -> tuple[object, ...]:
     rows = [_arguments(intent, worker_id)[:15] for intent in intents]
     revisions, steps, _, *columns = (list(column) for column in zip(*rows, strict=True))
-    # Of a soft limit the group stays well clear: its calls are reserved when it is looked at.
     budgets = {
-        (b.key.scope, b.key.window, b.key.name, intent.simulated, min(limits, default=None))
+        (b.key.scope, b.key.window, b.key.name, intent.simulated, _nearest_usd(b))
         for intent in intents
         for b in intent.budgets
-        for limits in [[usd for usd in (b.hard_usd, b.soft_usd) if usd is not None]]
     }
     return (revisions, steps, worker_id, *columns, *([b[n] for b in budgets] for n in range(5)))
+
+
+def _nearest_usd(budget: Budget) -> Decimal | None:
+    """Return the limit that is met first: a group that is booked below it has no call that is refused."""
+    return min((usd for usd in (budget.hard_usd, budget.soft_usd) if usd is not None), default=None)
 
 
 def _arguments(intent: CallIntent, worker_id: str) -> tuple[object, ...]:
