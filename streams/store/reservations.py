@@ -28,8 +28,8 @@ class Reservations:
     """Opens intents: the intent and its reservation are one statement, so neither is there without the other.
 
     A counter is locked from its update to the flush of the disk, so calls on one budget begin one after the
-    other. Those of one worker begin in groups: one update and one flush for all that came meanwhile. Only
-    where a group comes near a limit, each of its calls is looked at by itself.
+    other. Those of one worker begin in groups: one statement and one flush for all that came meanwhile. Only
+    where a group comes near a limit is each of its calls looked at by itself.
 
     Args:
         database: where the ledger and its counters are.
@@ -55,16 +55,13 @@ class Reservations:
         Raises:
             StoreUnavailableError: the database is away, or somebody removes the counters again and again.
         """
-        if not intent.budgets:
-            return await self._open_one(intent)
         self._grouped[intent.key] += 1
         return await self._groups.put(intent)
 
     async def _open_group(self, intents: list[CallIntent]) -> list[_Opened]:
         try:
-            if len(intents) > 1:
-                with contextlib.suppress(_NearLimitError):
-                    return await self._open_all(intents)
+            with contextlib.suppress(_NearLimitError):
+                return await self._open_all(intents)
             return list(await asyncio.gather(*(self._open_one(intent) for intent in intents)))
         finally:
             self._grouped -= Counter(intent.key for intent in intents)
