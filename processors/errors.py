@@ -11,7 +11,8 @@
     │       ├── StoreUnavailableError   PostgreSQL does not answer
     │       ├── LimitWaitError          no turn yet on this worker's share of a provider's limit
     │       ├── ClaimedElsewhereError   another live worker is at this very call or page
-    │       └── ScopeClosedError        a breaker or a person holds the work back
+    │       ├── ScopeClosedError        a breaker or a person holds the work back
+    │       └── BudgetExhaustedError    a budget has nothing left until its window or a call under way ends
     ├── AbandonedError                  the record is another worker's now; dropped silently, never decided on
     └── PermanentError                  dead letter: the same input fails the same way
         ├── InvalidRecordError          the record is not the message that its topic carries
@@ -20,7 +21,7 @@
         ├── InvalidRecipeError          the recipe itself is wrong
         ├── InvalidInputsError          the inputs do not fit the recipe's schema
         ├── InvalidOutputError          the model's answer stayed invalid after its repair round
-        ├── BudgetExceededError         the task's budget does not cover the next call
+        ├── BudgetExceededError         a budget does not cover the next call, and waiting does not help
         ├── UnpricedModelError          the model has no known price
         ├── ProviderRefusedError        a refusal or safety block: an outcome, not a failure to retry
         ├── ProviderRejectedError       4xx: the request or the key is wrong
@@ -131,6 +132,15 @@ class ScopeClosedError(UnavailableError):
         self.scope = scope
 
 
+class BudgetExhaustedError(UnavailableError):
+    """A budget has nothing left for the call now; nothing was asked.
+
+    Calls that are under way may give money back, or the window ends: the text says which, and when.
+    """
+
+    reason = FailureReason.BUDGET_EXCEEDED
+
+
 class AbandonedError(ProcessingError):
     """The record was given to another worker; nothing more is started here.
 
@@ -179,7 +189,7 @@ class InvalidOutputError(PermanentError):
 
 
 class BudgetExceededError(PermanentError):
-    """The task's budget does not cover the next call at its worst case."""
+    """A budget, the task's own or a configured one, does not cover the call, and no wait changes that."""
 
     reason = FailureReason.BUDGET_EXCEEDED
 

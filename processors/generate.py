@@ -6,10 +6,10 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from processors.errors import InvalidOutputError
-from processors.model import ChatMessage, ModelAnswer, ModelRequest
+from processors.model import ChatMessage, Cheaper, ModelAnswer, ModelRequest
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
-from schemas.base import Outcome, Stage
+from schemas.base import Outcome, Stage, Tier
 from schemas.events import Document, Spend, StepResult, TaskClassified, TaskFinished, TaskGenerated
 from schemas.recipe import Step
 
@@ -104,7 +104,7 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         recipe=event.plan.recipe,
         revision=event.plan.revision,
         step=at.path,
-        model=ports.catalogue.model_for(step.tier) if step.tier else event.plan.model,
+        model=_model(at, ports),
         messages=(*system, ChatMessage(role="user", content=prompt.user)),
         schema_name=step.name,
         schema=at.recipe.answer_schema(step),
@@ -114,7 +114,24 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         reasoning_effort=step.reasoning_effort,
         cache_ttl=step.cache_ttl,
         budget_usd=_left(event, run),
+        cheaper=_cheaper(at, ports),
     )
+
+
+def _cheaper(at: _Position, ports: Ports) -> Cheaper | None:
+    """Return what a soft budget may change: one tier down, where the step fixes none, and the length."""
+    step, tier = at.step, at.event.plan.tier
+    usual = _model(at, ports)
+    below = list(Tier)[: list(Tier).index(tier)]
+    model = usual if step.tier or not below else ports.catalogue.model_for(below[-1])
+    tokens = step.output_tokens_soft or step.output_tokens_max
+    if (model, tokens) == (usual, step.output_tokens_max):
+        return None
+    return Cheaper(model=model, output_tokens_max=tokens)
+
+
+def _model(at: _Position, ports: Ports) -> str:
+    return ports.catalogue.model_for(at.step.tier) if at.step.tier else at.event.plan.model
 
 
 def _repair_request(
@@ -141,7 +158,8 @@ def _left(event: TaskClassified, run: _Run) -> Decimal | None:
 
 def _read(at: _Position, answer: ModelAnswer) -> tuple[dict[str, JsonValue] | None, tuple[str, ...]]:
     if answer.finish_reason == "length":
-        limit = at.step.output_tokens_max
+        step, degraded = at.step, answer.recorded.degraded_by is not None
+        limit = (step.output_tokens_soft if degraded else None) or step.output_tokens_max
         return None, (f"it was cut off at the limit of {limit} tokens: write a shorter one",)
     return at.recipe.parse_output(at.step, answer.text)
 
@@ -158,6 +176,7 @@ def _result(request: ModelRequest, answer: ModelAnswer, output: dict[str, JsonVa
         replayed=recorded.replayed,
         simulated=recorded.simulated,
         latency_s=recorded.latency_s,
+        degraded_by=recorded.degraded_by,
     )
 
 

@@ -89,6 +89,19 @@ def _unheard(_state: CallState | None) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Cheaper:
+    """What of a question may change when a soft budget is passed.
+
+    Attributes:
+        model: model name in the catalogue.
+        output_tokens_max: most tokens that the answer may have.
+    """
+
+    model: str
+    output_tokens_max: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One step's question to a model.
 
@@ -108,6 +121,7 @@ class ModelRequest:
         cache_ttl: how long the provider shall keep system prompt and tools in its cache; None: as it likes.
         tools: what the model may ask to be done.
         budget_usd: most that this call may cost, or None.
+        cheaper: how the call is made where a soft budget is passed; None: as it is.
         abandoned: asked when the call's turn has come: whether the record was given to another worker.
         tell: told what the question waits for, and None when it waits no more.
     """
@@ -127,6 +141,7 @@ class ModelRequest:
     cache_ttl: CacheTtl | None = None
     tools: tuple[Tool, ...] = ()
     budget_usd: Decimal | None = None
+    cheaper: Cheaper | None = None
     abandoned: Callable[[], bool] = _never
     tell: Callable[[CallState | None], None] = _unheard
 

@@ -54,6 +54,9 @@ class StepResult(Message):
     replayed: bool = Field(description="True when the journal answered.")
     simulated: bool = Field(description="True when the simulated provider answered.")
     latency_s: float = Field(ge=0, description="Seconds from request to whole answer.")
+    degraded_by: str | None = Field(
+        None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+    )
 
 
 class Document(Message):

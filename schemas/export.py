@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from schemas.budgets import BudgetRules
 from schemas.catalogue import CatalogueRules
 from schemas.control import ScopeChanged
 from schemas.events import (
@@ -36,6 +37,7 @@ EXPORTED: dict[str, type[BaseModel]] = {
     "pressline.control.v1": ScopeChanged,
     "pressline.recipe.v1": Recipe,
     "pressline.catalogue.v1": CatalogueRules,
+    "pressline.budgets.v1": BudgetRules,
 }
 """By `$id`; of an event it is the CloudEvents type."""
 

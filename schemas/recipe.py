@@ -41,7 +41,24 @@ class Step(Message):
         None,
         description="How long the provider shall keep the system prompt in its cache, where it can be told.",
     )
-    tier: Tier | None = Field(None, description="Always this tier, whatever the difficulty.")
+    tier: Tier | None = Field(
+        None, description="Always this tier, whatever the difficulty; a soft budget does not lower it either."
+    )
+    output_tokens_soft: int | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        description="Most output tokens once a soft budget is passed; an answer must fit. None: the same.",
+    )
+
+    @model_validator(mode="after")
+    def _shorter(self) -> "Step":
+        if self.output_tokens_soft is not None and self.output_tokens_soft > self.output_tokens_max:
+            raise ValueError(
+                f"output_tokens_soft is {self.output_tokens_soft}, expected at most output_tokens_max"
+                f" ({self.output_tokens_max})"
+            )
+        return self
 
 
 class ModelPolicy(Message):

@@ -57,6 +57,9 @@ class UsageRecorded(Message):
     usage_estimated: bool = Field(False, description="True when the provider gave no usable usage.")
     cost_usd: Decimal = Field(ge=0, description="Price of the call in US dollars.")
     simulated: bool = Field(description="True when the simulated provider answered: nothing was paid.")
+    degraded_by: str | None = Field(
+        None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+    )
     latency_s: float = Field(ge=0, description="From sending the request to the whole answer, in seconds.")
     first_token_s: float | None = Field(
         None, ge=0, description="From sending the request to a stream's first word, in seconds."

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from processors.gates import Gates
 from processors.gateway import catalogue as catalogues
+from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
 from processors.gateway.gateway import Gateway
 from processors.gateway.journal import CallJournal
@@ -15,6 +16,7 @@ from processors.gateway.limits import ProviderLimits, limits_for
 from processors.gateway.prices import compile_prices
 from processors.gateway.transport import HttpTransport, open_transports
 from processors.ports import Clock
+from streams.budgets import configured_budgets
 from streams.settings import Settings, provider_keys
 
 
@@ -71,6 +73,7 @@ def open_models(
 
     Raises:
         InvalidCatalogueError: the catalogue cannot be used, or a provider's key is missing.
+        InvalidBudgetsError: the budgets cannot be used.
         UnpricedModelError: a model has no known price.
     """
     catalogue = configured_catalogue(settings)
@@ -84,6 +87,7 @@ def open_models(
         transports=transports,
         clock=clock,
         gates=gates,
+        budgets=BudgetBook(configured_budgets(settings), clock),
     )
     lenders = {name: Lender(name, each, table) for name, each in limits.items()}
     return Models(catalogue=catalogue, gateway=gateway, limits=limits, lenders=lenders, transports=transports)

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
         (Path("recipes"),), description="Recipe folders, or folders of such, joined by colons."
     )
     providers: Path | None = Field(None, description="Provider catalogue (YAML); default: the built-in one.")
+    budgets: Path | None = Field(None, description="Budgets (YAML); default: only the tasks' own.")
     simulated_url: str | None = Field(
         None, description="Base URL of a simulated provider that answers in place of every other."
     )

@@ -12,14 +12,17 @@ from prometheus_client.registry import Collector
 
 from processors.gateway.limits import ProviderLimits
 from schemas.base import Outcome, Stage
+from schemas.budgets import BudgetScope
 from schemas.failures import FailureReason
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
+from streams.budgets import BudgetLine
 from streams.call_pace import CallPace
 from streams.engine.state import ConsumerHealth
 from streams.scaling import Desired
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+MANY_NAMES = (BudgetScope.BATCH, BudgetScope.TASK)
 STAGE_SECONDS = (0.005, 0.02, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0)
 
 MetricName = Literal[
@@ -45,6 +48,7 @@ MetricName = Literal[
     "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
     "pressline_limit_share",  # gauge: share of a provider's limits in use here, lent and borrowed reckoned in
     "pressline_limit_per_minute",  # gauge: limit over all workers; below the catalogue's -> correct it there
+    "pressline_budget_left_usd",  # gauge: to the hard limit, else the soft one; 0 -> `pressline budgets list`
 ]
 
 
@@ -120,6 +124,10 @@ class Telemetry:
         """Report at every scrape how each provider's limits stand."""
         self.registry.register(_LimitCollector(limits))
 
+    def watch_budgets(self, lines: Callable[[], Iterable[BudgetLine]]) -> None:
+        """Report at every scrape what the budgets have left."""
+        self.registry.register(_BudgetCollector(lines))
+
     def watch_report(self, report: Callable[[], WorkerWhy]) -> None:
         """Report what `report` says of each stage at every scrape."""
         self.registry.register(_WhyCollector(report))
@@ -169,6 +177,21 @@ class _LimitCollector(Collector):
             for kind, limit in limits.per_minute().items():
                 per_minute.add_metric([provider, kind], limit)
         yield from (waiting, share, per_minute)
+
+
+class _BudgetCollector(Collector):
+    def __init__(self, lines: Callable[[], Iterable[BudgetLine]]) -> None:
+        self._lines = lines
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauge from what is booked; batches and tasks are too many for series of their own."""
+        labels = ("scope", "name", "window", "simulated")
+        left = _family("pressline_budget_left_usd", "Left in the present window in US dollars.", labels)
+        for line in self._lines():
+            if line.name is not None and (line.rule.name is not None or line.rule.scope not in MANY_NAMES):
+                rule, simulated = line.rule, str(line.simulated).lower()
+                left.add_metric([rule.scope, line.name, rule.window, simulated], float(line.left_usd))
+        yield left
 
 
 class _WhyCollector(Collector):

@@ -18,6 +18,7 @@ from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Lane, Stage
 from schemas.why import WorkerWhy
+from streams.budgets import BudgetWatch, budget_lines, configured_budgets
 from streams.clock import SystemClock
 from streams.control import ControlReader
 from streams.control_topic import ControlTail
@@ -39,6 +40,7 @@ from streams.redelivery_routes import Routes
 from streams.settings import INDEX, REDELIVER, Settings, SettingsError
 from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
+from streams.store.budget_counters import PostgresBudgetCounters
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
 from streams.store.limit_leases import PostgresLeaseTable
@@ -96,6 +98,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._models = open_models(settings, journal, table, SystemClock(), self.gates)
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
+        self._watch_budgets()
         self._abilities = await self._broker_abilities(brokers)
         self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
         await self._producer.start()
@@ -141,6 +144,12 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         """Return the worker's health."""
         expected = [stage for stage in Stage if stage in self.settings.stages]
         return judge(self.consumer_health(), expected)
+
+    def _watch_budgets(self) -> None:
+        rules = configured_budgets(self.settings)
+        watch = BudgetWatch(rules, PostgresBudgetCounters(self._database))
+        self.add_future(watch.run())
+        self._telemetry.watch_budgets(lambda: budget_lines(rules, watch.rows, SystemClock().now()))
 
     async def _broker_abilities(self, brokers: str) -> BrokerAbilities:
         try:

@@ -2,6 +2,8 @@
 
     find -> price, worst case -> gates -> limits -> open -> call -> parse -> price -> answered -> settle
 
+Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan.
+
 What a crash, or the loss of the worker, leaves behind:
 
     crash                           journal              booked        next time the step runs
@@ -20,7 +22,7 @@ stays in memory for as long as the worker lives.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -33,14 +35,16 @@ from processors.errors import (
     ScopeClosedError,
 )
 from processors.gates import Gates
-from processors.gateway import tokens
+from processors.gateway import recording, tokens
+from processors.gateway.budget_book import BudgetBook
+from processors.gateway.budgets import Refused, Verdict, refusal
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.counts import believable, of_text
 from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
-from processors.gateway.kept import kept_text, kept_words
+from processors.gateway.kept import kept_text
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
@@ -49,7 +53,6 @@ from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
 from processors.ports import Clock
 from schemas.catalogue import ProviderRules
 from schemas.scope import Scope, ScopeKind
-from schemas.usage import UsageRecorded
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
@@ -93,6 +96,7 @@ class Gateway:
         transports: to each provider that answers.
         clock: the time of day.
         gates: providers and models that are held back.
+        budgets: what calls are booked on.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
@@ -105,6 +109,7 @@ class Gateway:
         transports: Mapping[str, Transport],
         clock: Clock,
         gates: Gates,
+        budgets: BudgetBook,
     ) -> None:
         self._catalogue = catalogue
         self._prices = prices
@@ -114,13 +119,16 @@ class Gateway:
         self._transports = transports
         self._clock = clock
         self._gates = gates
+        self._budgets = budgets
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the model's answer: from the journal if it was bought before, else by one call.
 
         Raises:
             UnpricedModelError: the model is not in the catalogue.
-            BudgetExceededError: the call's worst case is more than `request.budget_usd`.
+            BudgetExceededError: the call's worst case is more than `request.budget_usd`, or more than a
+                budget can ever have left for it.
+            BudgetExhaustedError: more than a budget has left now.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
             ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
             ClaimedElsewhereError: another live worker is at this call.
@@ -131,29 +139,48 @@ class Gateway:
         await self._writer.flush(key)
         found = await self._journal.find(key)
         if found is not None:
-            return _replay(request, found)
-        plan = self._plan(request, key)
-        self._check_open(plan)
+            return recording.replay(request, found)
         try:
-            return await self._admitted(plan)
+            return await self._within_budgets(request, key)
         finally:
             request.tell(None)
 
-    async def _admitted(self, plan: _Plan) -> ModelAnswer:
+    async def _within_budgets(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
+        """Call, and call cheaper where a soft budget is passed, before a hard one stops it."""
+        plan = self._plan(request, key)
+        outcome = await self._admitted(plan)
+        if isinstance(outcome, Refused) and request.cheaper and outcome.verdict is Verdict.STRAINED:
+            less = request.cheaper
+            request = replace(
+                request, model=less.model, output_tokens_max=less.output_tokens_max, cheaper=None
+            )
+            plan = self._plan(request, key, degraded_by=str(outcome.budget))
+            outcome = await self._admitted(plan)
+        if isinstance(outcome, Refused):
+            raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
+        return outcome
+
+    async def _admitted(self, plan: _Plan) -> ModelAnswer | Refused:
         request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
+        self._check_open(plan)
+        if recalled := self._budgets.recall(plan.intent):
+            return recalled
         plan.tell(CallPhase.QUOTA)
         async with limits.admitted(plan.demand) as reserved:
             plan.tell(CallPhase.CALL)
             self._check_open(plan)  # its turn may have come long after it was closed
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):
-                return _replay(request, opened)
+                return recording.replay(request, opened)
+            if isinstance(opened, Refused):
+                self._budgets.note(plan.intent, opened)
+                return opened
             bought, first_token_s = await self._buy(plan, opened.attempt)
             limits.settle(plan.demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
-        return _answer(request, bought, replayed=False, first_token_s=first_token_s)
+        return recording.answer(request, bought, replayed=False, first_token_s=first_token_s)
 
-    def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
+    def _plan(self, request: ModelRequest, key: CallKey, *, degraded_by: str | None = None) -> _Plan:
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
         wire = FORMATS[provider.format].build_request(request, stream=provider.stream)
@@ -169,6 +196,8 @@ class Gateway:
             model=model.name,
             simulated=provider.simulated,
             cost_max_usd=cost_max_usd,
+            budgets=self._budgets.of(request.task, degradable=request.cheaper is not None),
+            degraded_by=degraded_by,
         )
         demand = Demand(
             model=model.name,
@@ -203,7 +232,10 @@ class Gateway:
             raise
 
     async def _call(self, plan: _Plan, attempt: int) -> Heard:
-        naming = {CALL_HEADER: _call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
+        naming = {
+            CALL_HEADER: recording.call_id(plan.request, attempt),
+            TASK_HEADER: plan.request.task.task_id,
+        }
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
         provider = plan.provider
         return await call(
@@ -232,6 +264,7 @@ class Gateway:
             submission_id=plan.request.task.submission_id,
             latency_s=heard.latency_s,
             answered_at=self._clock.now(),
+            degraded_by=plan.intent.degraded_by,
         )
 
     def _pause(self, plan: _Plan, error: Exception) -> None:
@@ -251,44 +284,3 @@ def _maybe_billed(error: Exception) -> bool:
     if isinstance(error, ProviderUnavailableError):
         return error.billed
     return not isinstance(error, UNBILLED)
-
-
-def _call_id(request: ModelRequest, attempt: int) -> str:
-    return f"{request.revision}/{request.step}/{attempt}"
-
-
-def _replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
-    # The same submission tells of the same call again; another one has paid nothing.
-    return _answer(request, found, replayed=found.submission_id != request.task.submission_id)
-
-
-def _answer(
-    request: ModelRequest, bought: JournaledAnswer, *, replayed: bool, first_token_s: float | None = None
-) -> ModelAnswer:
-    task = request.task
-    recorded = UsageRecorded(
-        call_id=_call_id(request, bought.attempt),
-        task_id=task.task_id,
-        submission_id=bought.submission_id,
-        # The batch of the submission that paid; of another submission it is not known here.
-        batch_id=None if replayed else task.batch_id,
-        tenant=task.tenant,
-        team=task.team,
-        feature=task.feature,
-        recipe=request.recipe,
-        step=request.step,
-        provider=bought.provider,
-        model=bought.model,
-        usage=bought.usage,
-        usage_estimated=bought.usage_estimated,
-        cost_usd=bought.cost_usd,
-        simulated=bought.simulated,
-        latency_s=bought.latency_s,
-        first_token_s=first_token_s,
-        replayed=replayed,
-        recorded_at=bought.answered_at,
-    )
-    text, tool_calls = kept_words(request, bought.text)
-    return ModelAnswer(
-        text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
-    )

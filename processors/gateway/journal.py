@@ -5,6 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, Protocol
 
+from processors.gateway.budgets import Budget, Refused
 from schemas.task import Task
 from schemas.usage import Usage
 
@@ -29,6 +30,8 @@ class CallIntent:
         model: model name.
         simulated: whether the simulated provider answers.
         cost_max_usd: worst case; what is booked while the outcome is unknown.
+        budgets: what the call is booked on.
+        degraded_by: the soft budget that made the call cheaper, or None.
     """
 
     key: CallKey
@@ -38,6 +41,8 @@ class CallIntent:
     model: str
     simulated: bool
     cost_max_usd: Decimal
+    budgets: tuple[Budget, ...] = ()
+    degraded_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +73,7 @@ class JournaledAnswer:
         submission_id: the submission that paid.
         latency_s: seconds from request to whole answer.
         answered_at: when it became durable.
+        degraded_by: the soft budget that made the call cheaper, or None.
     """
 
     attempt: int
@@ -82,6 +88,7 @@ class JournaledAnswer:
     submission_id: str
     latency_s: float
     answered_at: datetime
+    degraded_by: str | None = None
 
 
 class CallJournal(Protocol):
@@ -95,10 +102,15 @@ class CallJournal(Protocol):
             StoreUnavailableError: the store is away.
         """
 
-    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         """Make the intent durable, unless the answer is there already; wait while a live worker is at it.
 
         An open intent of a dead worker is booked as `unknown` at its worst case, and a new attempt opened.
+
+        The intent is the reservation: it is durable only if its worst case fits into each of its budgets, and
+        else refused. Whatever closes it settles it, in the same transaction. So of each budget, at any moment
+        and over all workers, the price of its closed calls and the worst case of its open ones together are
+        at most `hard_usd`.
 
         Raises:
             ClaimedElsewhereError, StoreUnavailableError: as `find`.

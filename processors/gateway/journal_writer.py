@@ -8,6 +8,7 @@ from functools import partial
 from typing import TypeVar
 
 from processors.errors import StoreUnavailableError, UnavailableError
+from processors.gateway.budgets import Refused
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 
 JOURNAL_RETRY_S_MAX = 30.0
@@ -52,7 +53,7 @@ class JournalWriter:
             if self._kept.get(key) is write:
                 del self._kept[key]
 
-    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         """Open the intent; a cancelled caller leaves none open.
 
         Raises:

@@ -22,6 +22,7 @@ COMMANDS = {
     "resume": "streams.cli.resume",
     "drain": "streams.cli.drain",
     "recipe": "streams.cli.recipe",
+    "budgets": "streams.cli.budgets",
     "price": "streams.cli.price",
     "provider": "streams.cli.provider",
     "completion": "streams.cli.completion",

@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 from processors.errors import InvalidRecipeError, StoreUnavailableError, UnknownRecipeError
 from processors.gateway.catalogue import InvalidCatalogueError
+from streams.budgets import InvalidBudgetsError
 from streams.embedded.errors import EmbeddedError
 from streams.load import BatchConflictError
 from streams.load_rows import RowsFileError
@@ -40,6 +41,7 @@ EXITS: dict[type[Exception], int] = {
     LoadOptionError: WRONG_USE,
     InvalidRecipeError: WRONG_USE,
     InvalidCatalogueError: WRONG_USE,
+    InvalidBudgetsError: WRONG_USE,
     UnknownRecipeError: WRONG_USE,
     SettingsError: PART_MISSING,
     EmbeddedError: PART_MISSING,

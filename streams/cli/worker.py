@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from streams.budgets import configured_budgets
 from streams.cli.exits import exit_codes
 from streams.models import configured_catalogue, missing_keys
 from streams.preparation import prepare
@@ -36,6 +37,7 @@ def command(stages: str | None, in_flight: int | None, web_port: int | None, log
         # What cannot work is said in one line here, and not in a traceback from inside the shell.
         asyncio.run(prepare(settings))
         RecipeFolder(settings.recipes).read()
+        configured_budgets(settings)
         catalogue = configured_catalogue(settings)
         if missing := missing_keys(catalogue):
             raise SettingsError(f"{', '.join(missing)} is not set: set it, or PRESSLINE_SIMULATED_URL")

@@ -1,21 +1,13 @@
 """Answers made durable in groups: while one group is being written, the next one gathers."""
 
-import asyncio
-from typing import Final, NamedTuple
+from typing import Final
 
 from processors.gateway.journal import CallKey, JournaledAnswer
 from streams.store.database import Database
+from streams.store.groups import Groups
 from streams.store.text import storable
 
-GROUP_MAX: Final = 200
-
-
-class _Pending(NamedTuple):
-    """An answer that waits to be written, and who waits for that: told whether its attempt was open."""
-
-    key: CallKey
-    answer: JournaledAnswer
-    written: "asyncio.Future[bool]"
+_Answer = tuple[CallKey, JournaledAnswer]
 
 
 class AnswerWriter:
@@ -30,8 +22,7 @@ class AnswerWriter:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._pending: list[_Pending] = []
-        self._writing: asyncio.Task[None] | None = None
+        self._groups = Groups(self._write_group)
 
     async def write(self, key: CallKey, answer: JournaledAnswer) -> bool:
         """Make the answer durable. Returns False when its attempt was never opened.
@@ -39,38 +30,16 @@ class AnswerWriter:
         Raises:
             StoreUnavailableError: the database is away; writing again is harmless.
         """
-        pending = _Pending(key, answer, asyncio.get_running_loop().create_future())
-        self._pending.append(pending)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write_all())
-        return await pending.written
+        return await self._groups.put((key, answer))
 
-    async def _write_all(self) -> None:
-        while self._pending:  # each round takes GROUP_MAX away; ends when nobody waits
-            group, self._pending = self._pending[:GROUP_MAX], self._pending[GROUP_MAX:]
-            try:
-                rows = await self._database.fetch(CLOSE_ANSWERED, *_columns(group))
-            except Exception as error:  # noqa: BLE001 - whatever it is, each who waits has to hear of it
-                _tell_failure(group, error)
-            else:
-                closed = {(row["revision"], row["step"], row["attempt"]) for row in rows}
-                _tell(group, closed)
+    async def _write_group(self, group: list[_Answer]) -> list[bool]:
+        rows = await self._database.fetch(CLOSE_ANSWERED, *_columns(group))
+        closed = {(row["revision"], row["step"], row["attempt"]) for row in rows}
+        return [(key.revision, key.step, answer.attempt) in closed for key, answer in group]
 
 
-def _tell(group: list[_Pending], closed: set[tuple[str, str, int]]) -> None:
-    for key, answer, written in group:
-        if not written.done():
-            written.set_result((key.revision, key.step, answer.attempt) in closed)
-
-
-def _tell_failure(group: list[_Pending], error: Exception) -> None:
-    for pending in group:
-        if not pending.written.done():
-            pending.written.set_exception(error)
-
-
-def _columns(group: list[_Pending]) -> list[list[object]]:
-    return [list(column) for column in zip(*(_values(p.key, p.answer) for p in group), strict=True)]
+def _columns(group: list[_Answer]) -> list[list[object]]:
+    return [list(column) for column in zip(*(_values(key, answer) for key, answer in group), strict=True)]
 
 
 def _values(key: CallKey, answer: JournaledAnswer) -> tuple[object, ...]:

@@ -4,12 +4,14 @@ from collections import Counter
 from typing import Final
 
 from processors.errors import ClaimedElsewhereError
+from processors.gateway.budgets import Refused
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from schemas.usage import Usage
 from streams.store.answers import AnswerWriter
 from streams.store.closing_notices import ClosingNotices
 from streams.store.closings import SWEEP_S, Closings
 from streams.store.database import Database, Row
+from streams.store.reservations import Reservations
 from streams.store.text import storable
 from streams.store.waiting import WAIT_S_MAX
 
@@ -43,6 +45,7 @@ class PostgresCallJournal(CallJournal):
         self._worker_id = worker_id
         self._wait_s_max = wait_s_max
         self._answers = AnswerWriter(answers or database)
+        self._reservations = Reservations(database, worker_id)
         self._closings = Closings(database, worker_id, sweep_s=sweep_s)
         self._notices = ClosingNotices(database)
         self._opening: Counter[CallKey] = Counter()
@@ -58,7 +61,7 @@ class PostgresCallJournal(CallJournal):
                 return _answer(row)
         raise self._claimed_elsewhere(key)
 
-    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         """Make the intent durable, unless the answer is there already; see the port."""
         key = intent.key
         async for _ in self._closings.turns(key, self._wait_s_max):
@@ -99,7 +102,7 @@ class PostgresCallJournal(CallJournal):
 
     async def disown(self, key: CallKey) -> None:
         """Close an intent that was opened here and not heard of; see the port."""
-        if key in self._opening or key in self._opened:
+        if key in self._opening or key in self._opened or self._reservations.under_way(key):
             raise ClaimedElsewhereError(
                 f"step {key.step!r} of revision {key.revision} is open under another task of this worker, "
                 "expected none to be at it"
@@ -107,22 +110,17 @@ class PostgresCallJournal(CallJournal):
         await self._database.fetch(DISOWN, key.revision, key.step, self._worker_id, UNHEARD)
         self._notices.closed(key)
 
-    async def _open(self, intent: CallIntent) -> Opened | None:
-        """Return the attempt if this statement made it; None when one is open or answered already."""
-        task, key = intent.task, intent.key
+    async def _open(self, intent: CallIntent) -> Opened | Refused | None:
+        """Return the attempt that was made now, or the refusal; None when one is open or answered."""
+        key = intent.key
         self._opening[key] += 1
         try:
-            row = await self._database.fetch_row(
-                OPEN_NEXT,
-                *(key.revision, key.step, self._worker_id),
-                *(task.task_id, task.submission_id, task.batch_id, task.tenant, task.team, task.feature),
-                *(intent.recipe, intent.provider, intent.model, intent.simulated, intent.cost_max_usd),
-            )
-            if row is not None:
-                self._opened[key] = row["attempt"]
+            opened = await self._reservations.open(intent)
+            if isinstance(opened, int):
+                self._opened[key] = opened
         finally:
             self._opening -= Counter([key])  # which forgets what is at 0
-        return None if row is None else Opened(row["attempt"])
+        return Opened(opened) if isinstance(opened, int) else opened
 
     def _closed(self, key: CallKey, attempt: int) -> None:
         if self._opened.get(key) == attempt:
@@ -151,6 +149,7 @@ def _answer(row: Row) -> JournaledAnswer:
         submission_id=row["submission_id"],
         latency_s=row["latency_s"],
         answered_at=row["closed_at"],
+        degraded_by=row["degraded_by"],
     )
 
 
@@ -158,24 +157,12 @@ def _answer(row: Row) -> JournaledAnswer:
 SELECT_CURRENT: Final = """
 SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
-       submission_id, latency_s, closed_at,
+       submission_id, latency_s, closed_at, degraded_by,
        state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
 FROM model_calls
 WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')
 ORDER BY state, attempt
 LIMIT 1
-"""
-
-# Two that count the same attempts insert the same number: the primary key lets one of them through.
-OPEN_NEXT: Final = """
-INSERT INTO model_calls (revision, step, attempt, state, worker_id, task_id, submission_id, batch_id,
-                         tenant, team, feature, recipe, provider, model, simulated, cost_max_usd)
-SELECT $1, $2, coalesce(max(attempt), 0) + 1, 'open', $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
-FROM model_calls
-WHERE revision = $1 AND step = $2
-HAVING coalesce(bool_and(state IN ('failed', 'unknown')), true)
-ON CONFLICT DO NOTHING
-RETURNING attempt
 """
 
 # The lease is looked at again: it may have been extended since it was read.

@@ -9,8 +9,9 @@ from schemas.failures import FailureReason
 
 DECIDED_ELSEWHERE = {FailureReason.BUG}
 """Whatever is raised and is no ProcessingError; see `processors.disposition.decide`."""
-SAME_FOR_THE_READER = {"LimitWaitError"}
-"""Waiting for our share of a provider's limit is the provider's rate limit, met before it had to say so."""
+SAME_FOR_THE_READER = {"LimitWaitError", "BudgetExhaustedError"}
+"""Waiting for our share of a provider's limit is the provider's rate limit, met before it had to say so.
+A budget that is empty for now and one that is empty for good are raised by the same person."""
 CLASSES = {
     value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ProcessingError)
 }

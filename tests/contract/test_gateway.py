@@ -27,6 +27,7 @@ from processors.errors import (
     ProviderUnavailableError,
 )
 from processors.gates import Gates
+from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError, default, load
 from processors.gateway.gateway import CALL_HEADER, Gateway
 from processors.gateway.journal import CallKey
@@ -73,6 +74,7 @@ class Rig:
             transports=self.transports,
             clock=FakeClock(),
             gates=Gates(),
+            budgets=BudgetBook((), FakeClock()),
         )
 
     async def aclose(self) -> None:

@@ -177,6 +177,7 @@ async def test_one_of_64_tasks_opens_and_all_get_its_answer(journals: Journals) 
         opened = await journal.open(INTENT)
         if isinstance(opened, JournaledAnswer):
             return opened
+        assert isinstance(opened, Opened)
         bought.append(opened)
         await asyncio.sleep(0)
         await journal.answered(KEY, an_answer(opened.attempt))

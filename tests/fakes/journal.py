@@ -2,10 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
 from processors.errors import ClaimedElsewhereError
+from processors.gateway.budgets import Budget, Refused, Standing, Verdict, names_of, verdict, window_start
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
 
 WAIT_TURNS_MAX = 1000
@@ -15,6 +17,7 @@ WAIT_TURNS_MAX = 1000
 class FakeCall:
     intent: CallIntent
     worker_id: str
+    opened_at: datetime
     state: Literal["open", "answered", "failed", "unknown"] = "open"
     cost_usd: Decimal | None = None
     answer: JournaledAnswer | None = None
@@ -27,6 +30,22 @@ class FakeCalls:
 
     attempts: dict[CallKey, list[FakeCall]] = field(default_factory=dict)
     live: set[str] = field(default_factory=set)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def standing(self, budget: Budget, *, simulated: bool) -> Standing:
+        """What is booked in the budget's present window."""
+        booked = [
+            call
+            for attempts in self.attempts.values()
+            for call in attempts
+            if names_of(call.intent.task)[budget.key.scope] == budget.key.name
+            and window_start(budget.key.window, call.opened_at) == window_start(budget.key.window, self.now)
+            and call.intent.simulated == simulated
+        ]
+        return Standing(
+            settled_usd=sum((call.cost_usd or Decimal(0) for call in booked), Decimal(0)),
+            reserved_usd=sum((c.intent.cost_max_usd for c in booked if c.state == "open"), Decimal(0)),
+        )
 
 
 class FakeJournal:
@@ -56,13 +75,16 @@ class FakeJournal:
             await asyncio.sleep(0)
         raise ClaimedElsewhereError(f"step {key.step!r} is open under a live worker")
 
-    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         for _ in range(WAIT_TURNS_MAX):
             self._raise_error()
             current = self._current(intent.key)
             if current is not None and current.answer is not None:
                 return current.answer
             if current is None or not self._live(current):
+                refused = self._refusal(intent)
+                if refused is not None:
+                    return refused
                 opened = self._open(intent, current)
                 self.opened[intent.key] = opened.attempt
                 return opened
@@ -98,8 +120,21 @@ class FakeJournal:
         if dead is not None:
             dead.state, dead.cost_usd = "unknown", dead.intent.cost_max_usd
         attempts = self.attempts(intent.key)
-        attempts.append(FakeCall(intent=intent, worker_id=self.worker_id))
+        attempts.append(FakeCall(intent=intent, worker_id=self.worker_id, opened_at=self.calls.now))
         return Opened(len(attempts))
+
+    def _refusal(self, intent: CallIntent) -> Refused | None:
+        refusals: list[Refused] = []
+        for budget in intent.budgets:
+            standing = self.calls.standing(budget, simulated=intent.simulated)
+            said = verdict(budget, standing, intent.cost_max_usd)
+            if said is not Verdict.FITS:
+                started_at = window_start(budget.key.window, self.calls.now)
+                refusals.append(
+                    Refused(verdict=said, budget=budget, standing=standing, started_at=started_at)
+                )
+        # A cheaper call is tried before anything is stopped.
+        return min(refusals, key=lambda refused: refused.verdict is not Verdict.STRAINED, default=None)
 
     def _closed(self, key: CallKey, attempt: int) -> None:
         if self.opened.get(key) == attempt:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from processors import errors
 from processors.disposition import DEADLINE_S, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
 from processors.errors import (
+    BudgetExhaustedError,
     ClaimedElsewhereError,
     LimitWaitError,
     PermanentError,
@@ -167,3 +168,23 @@ def test_a_closed_scope_is_waited_for_far_longer_than_a_part_that_is_away() -> N
     assert decide(closed, week, RetryPolicy(), jitter=0.0) == GiveUp(
         FailureReason.SCOPE_CLOSED, retriable=True
     )
+
+
+def test_an_empty_budget_is_waited_for_as_long_as_a_closed_scope() -> None:
+    empty = BudgetExhaustedError("x", retry_after_s=3600.0)
+    days = timedelta(seconds=POLICY.closed_s_max)
+
+    waiting = decide(empty, Failures(unavailable=9, waited=days - timedelta(seconds=1)), POLICY, 0.0)
+
+    assert waiting == Postpone(3600.0, FailureReason.BUDGET_EXCEEDED)
+    assert decide(empty, Failures(unavailable=9, waited=days), POLICY, 0.0) == GiveUp(
+        FailureReason.BUDGET_EXCEEDED, retriable=True
+    )
+
+
+def test_an_empty_budget_is_waited_for_until_the_deadline_only() -> None:
+    empty = BudgetExhaustedError("x", retry_after_s=3600.0)
+
+    decided = decide(empty, Failures(unavailable=1, expires_in=timedelta(seconds=60)), POLICY, 0.0)
+
+    assert decided == Postpone(60.0 + DEADLINE_S, FailureReason.BUDGET_EXCEEDED)

@@ -14,10 +14,10 @@ from fakes.model_gateway import COST_USD, USAGE, FakeModelGateway, an_answer
 from fakes.recipe_book import FakeRecipeBook
 from processors.errors import InvalidOutputError, ProviderTimeoutError
 from processors.generate import generate
-from processors.model import ModelAnswer, ModelRequest
+from processors.model import Cheaper, ModelAnswer, ModelRequest
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe, compile_recipe
-from schemas.base import Outcome, Stage
+from schemas.base import Outcome, Stage, Tier
 from schemas.events import TaskClassified, TaskFinished, TaskGenerated
 from schemas.task import PublishTarget
 
@@ -38,6 +38,10 @@ page: {slug: "{{ topic }}", title: "{{ steps.write.title }}", body: page.md.j2}
 
 @pytest.fixture
 def recipe() -> CompiledRecipe:
+    return a_note_recipe(CONFIGURATION)
+
+
+def a_note_recipe(configuration: bytes) -> CompiledRecipe:
     page = {
         "type": "object",
         "properties": {"title": {"type": "string", "minLength": 3}},
@@ -45,7 +49,7 @@ def recipe() -> CompiledRecipe:
     }
     return compile_recipe(
         {
-            "recipe.yaml": CONFIGURATION,
+            "recipe.yaml": configuration,
             "inputs.json": b'{"type": "object", "properties": {"topic": {"type": "string"}}}',
             "outline.json": b'{"type": "object", "required": ["points"]}',
             "page.json": orjson.dumps(page),
@@ -76,6 +80,14 @@ def ports(recipe: CompiledRecipe, gateway: FakeModelGateway) -> Ports:
 
 def cut_off(text: str) -> Callable[[ModelRequest], ModelAnswer]:
     return lambda request: an_answer(request, text, finish_reason="length")
+
+
+def degraded(answer: Callable[[ModelRequest], ModelAnswer]) -> Callable[[ModelRequest], ModelAnswer]:
+    def marked(request: ModelRequest) -> ModelAnswer:
+        made = answer(request)
+        return replace(made, recorded=made.recorded.model_copy(update={"degraded_by": "team seo, day"}))
+
+    return marked
 
 
 async def test_the_steps_run_as_a_chain_and_make_the_document(recipe: CompiledRecipe) -> None:
@@ -114,6 +126,44 @@ async def test_a_request_carries_the_steps_settings(recipe: CompiledRecipe) -> N
         ("system", "You write."), ("user", "Write Tea: one")
     ]  # fmt: skip
     assert write.budget_usd is None
+
+
+@pytest.mark.parametrize(
+    ("tier", "soft", "expected"),
+    [
+        (Tier.SMALL, b"", None),
+        (Tier.MID, b"", Cheaper(model="small-1", output_tokens_max=700)),
+        (Tier.FRONTIER, b"", Cheaper(model="mid-1", output_tokens_max=700)),
+        (Tier.SMALL, b", output_tokens_soft: 300", Cheaper(model="small-1", output_tokens_max=300)),
+        (Tier.MID, b", output_tokens_soft: 300", Cheaper(model="small-1", output_tokens_max=300)),
+        (Tier.MID, b", output_tokens_soft: 300, tier: mid", Cheaper(model="mid-1", output_tokens_max=300)),
+        (Tier.MID, b", tier: mid", None),
+    ],
+)
+async def test_a_soft_budget_may_change_what_the_step_leaves_open(
+    tier: Tier, soft: bytes, expected: Cheaper | None
+) -> None:
+    recipe = a_note_recipe(CONFIGURATION.replace(b"output_tokens_max: 700", b"output_tokens_max: 700" + soft))
+    gateway = FakeModelGateway(OUTLINE, "no", PAGE)
+    event = event_for(recipe)
+    plan = event.plan.model_copy(update={"tier": tier, "model": f"{tier}-1"})
+
+    await generate(event.model_copy(update={"plan": plan}), ports(recipe, gateway))
+
+    outline, write, repair = gateway.requests
+    assert outline.cheaper is None  # its tier is fixed
+    assert (write.cheaper, repair.cheaper) == (expected, expected)
+
+
+async def test_a_degraded_answer_is_marked_and_its_own_limit_is_told_when_it_is_cut_off() -> None:
+    recipe = a_note_recipe(CONFIGURATION.replace(b"700", b"700, output_tokens_soft: 300"))
+    gateway = FakeModelGateway(OUTLINE, degraded(cut_off(PAGE)), degraded(lambda r: an_answer(r, PAGE)))
+
+    made = await generate(event_for(recipe), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert [step.degraded_by for step in made.steps] == [None, "team seo, day"]
+    assert "limit of 300 tokens" in gateway.requests[2].messages[-1].content
 
 
 async def test_an_invalid_answer_is_repaired_once_with_its_faults(recipe: CompiledRecipe) -> None:

@@ -10,12 +10,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from builders import a_usage, a_usage_recorded
 from fakes.consumer_health import a_health
 from fakes.worker_report import a_partition_why, a_stage_why, a_worker_why
+from processors.gateway.budgets import Standing
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.rate_headers import LimitKind, StatedLimit
 from schemas.base import Outcome, Stage
+from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
 from schemas.catalogue import LimitRules
 from schemas.failures import FailureReason
 from schemas.why import Cause
+from streams.budgets import BudgetLine
 from streams.scaling import BoundBy, Desired
 from streams.telemetry import MetricName, Telemetry
 
@@ -39,6 +42,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
     telemetry.watch_report(a_worker_why)
     telemetry.watch_scaling(dict)
+    telemetry.watch_budgets(tuple)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -129,3 +133,31 @@ def test_the_desired_workers_say_what_binds_them() -> None:
     telemetry.watch_scaling(lambda: {Stage.GENERATE: Desired(workers=3, bound_by=BoundBy.QUOTA)})
 
     assert samples(telemetry)["pressline_desired_workers", labels(stage="generate", bound_by="quota")] == 3
+
+
+def a_line(rule: BudgetRule, name: str | None, *, simulated: bool = False) -> BudgetLine:
+    standing = Standing(settled_usd=Decimal("3.5"), reserved_usd=Decimal("0.25"))
+    return BudgetLine(rule=rule, name=name, simulated=simulated, standing=standing, ends_at=None)
+
+
+def test_what_a_budget_has_left_is_told_and_batches_and_tasks_make_no_series() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    day = BudgetWindow.DAY
+    each_team = BudgetRule(scope=BudgetScope.TEAM, window=day, hard_usd=Decimal(10), soft_usd=Decimal(1))
+    soft = BudgetRule(scope=BudgetScope.TENANT, name="shop", window=day, soft_usd=Decimal(3))
+    each_task = BudgetRule(scope=BudgetScope.TASK, window=day, hard_usd=Decimal(1))
+    lines = (
+        a_line(each_team, "seo", simulated=True),
+        a_line(each_team, None),
+        a_line(soft, "shop"),
+        a_line(each_task, "shop#1"),
+    )
+    telemetry.watch_budgets(lambda: lines)
+
+    assert {key: value for key, value in samples(telemetry).items() if "budget" in key[0]} == {
+        ("pressline_budget_left_usd", labels(scope="team", name="seo", window="day", simulated="true")): 6.25,
+        (
+            "pressline_budget_left_usd",
+            labels(scope="tenant", name="shop", window="day", simulated="false"),
+        ): -0.75,
+    }

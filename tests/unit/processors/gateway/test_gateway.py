@@ -27,6 +27,7 @@ from processors.errors import (
     UnpricedModelError,
 )
 from processors.gates import Gates
+from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue, default, load
 from processors.gateway.counts import of_text
 from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
@@ -80,6 +81,7 @@ class Rig:
             transports={"simulated": self.transport},
             clock=FakeClock(),
             gates=self.gates,
+            budgets=BudgetBook((), FakeClock()),
         )
 
     async def complete(self, request: ModelRequest | None = None) -> ModelAnswer:
@@ -265,6 +267,7 @@ def away_rig(*replies: Any) -> Rig:
         transports={"simulated": rig.transport},
         clock=FakeClock(),
         gates=rig.gates,
+        budgets=BudgetBook((), FakeClock()),
     )
     return rig
 

@@ -10,8 +10,9 @@ import pytest
 from processors.errors import StoreUnavailableError
 from processors.gateway.journal import CallKey, JournaledAnswer
 from schemas.usage import Usage
-from streams.store.answers import GROUP_MAX, AnswerWriter
+from streams.store.answers import AnswerWriter
 from streams.store.database import Database
+from streams.store.groups import GROUP_MAX
 
 
 class SlowDatabase:
