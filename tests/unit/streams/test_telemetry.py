@@ -39,6 +39,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
     telemetry.watch_report(a_worker_why)
     telemetry.watch_scaling(dict)
+    telemetry.watch_tasks(lambda: 1)
 
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
@@ -129,3 +130,11 @@ def test_the_desired_workers_say_what_binds_them() -> None:
     telemetry.watch_scaling(lambda: {Stage.GENERATE: Desired(workers=3, bound_by=BoundBy.QUOTA)})
 
     assert samples(telemetry)["pressline_desired_workers", labels(stage="generate", bound_by="quota")] == 3
+
+
+def test_the_tasks_of_the_event_loop_are_counted_at_each_scrape() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    counts = iter((3, 5))
+    telemetry.watch_tasks(lambda: next(counts))
+
+    assert [samples(telemetry)["pressline_asyncio_tasks", labels()] for _ in range(2)] == [3, 5]
