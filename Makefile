@@ -12,8 +12,10 @@ BROKERS ?= 1
 BROKER_KILLS ?= 1
 FAULTS ?= all
 SEED ?= 1
+SCENARIO ?= all
+SOAK_S ?= 3600
 
-.PHONY: demo test lint format bench chaos clean lock help
+.PHONY: demo test lint format bench chaos scenarios soak clean lock help
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -40,6 +42,12 @@ bench: $(DEV_STAMP) ## Cost of the engine beside its peers.
 chaos: $(DEV_STAMP) ## Break everything under load and check that nothing is lost; prints one JSON object last.
 	@$(BIN)/python -m tests.chaos --tasks $(TASKS) --kills $(KILLS) --brokers $(BROKERS) \
 	  --broker-kills $(BROKER_KILLS) --faults $(FAULTS) --seed $(SEED)
+
+scenarios: $(DEV_STAMP) ## Play SCENARIO (or all) and hold what is measured beside its bar; prints one JSON object last.
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios $(SCENARIO)
+
+soak: $(DEV_STAMP) ## Load workers steadily for SOAK_S seconds: nothing that they hold may grow.
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios soak --soak-s $(SOAK_S)
 
 lock: $(DEV_STAMP) ## Renew the hash-locked requirements from pyproject.toml.
 	@for name in runtime embedded dev; do \

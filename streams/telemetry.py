@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
@@ -45,6 +45,7 @@ MetricName = Literal[
     "pressline_oldest_in_flight_seconds",  # gauge: age of the oldest unfinished record; up: stuck
     "pressline_last_poll_age_seconds",  # gauge: seconds since the last poll; up: stalled
     "pressline_commit_failing",  # gauge: 1 while commits fail -> broker or group trouble
+    "pressline_asyncio_tasks",  # gauge: tasks of the event loop; up while in-flight records are not: a leak
     "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
     "pressline_limit_share",  # gauge: share of a provider's limits in use here, lent and borrowed reckoned in
     "pressline_limit_per_minute",  # gauge: limit over all workers; below the catalogue's -> correct it there
@@ -119,6 +120,10 @@ class Telemetry:
     def watch_consumers(self, health: Callable[[], Iterable[tuple[str, ConsumerHealth]]]) -> None:
         """Report what `health` says of each stage consumer at every scrape."""
         self.registry.register(_ConsumerCollector(health))
+
+    def watch_tasks(self, count: Callable[[], int]) -> None:
+        """Report how many tasks the event loop has at every scrape."""
+        _gauge("pressline_asyncio_tasks", "Tasks of the event loop.", self.registry).set_function(count)
 
     def watch_limits(self, limits: Mapping[str, ProviderLimits]) -> None:
         """Report at every scrape how each provider's limits stand."""
@@ -234,6 +239,10 @@ def _counter(name: MetricName, text: str, labels: tuple[str, ...], registry: Col
 
 def _histogram(name: MetricName, text: str, registry: CollectorRegistry) -> Histogram:
     return Histogram(name, text, ("stage",), registry=registry, buckets=STAGE_SECONDS)
+
+
+def _gauge(name: MetricName, text: str, registry: CollectorRegistry) -> Gauge:
+    return Gauge(name, text, registry=registry)
 
 
 def _family(name: MetricName, text: str, labels: tuple[str, ...] = ("stage",)) -> GaugeMetricFamily:

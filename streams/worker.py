@@ -106,10 +106,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         for stage in Stage:
             if stage in settings.stages:
                 self._consumers[stage] = self._consumer(stage, ports)
-        self._telemetry.watch_consumers(lambda: self.consumer_health().items())
-        self._telemetry.watch_report(self.why_report)
-        self._telemetry.watch_limits(self._models.limits)
-        self._telemetry.watch_scaling(lambda: self._why.desired if self._why else {})
+        self._watch()
         self._others = [
             *(self._index_services(brokers) if INDEX in settings.stages else ()),
             *([self._redelivery(brokers)] if REDELIVER in settings.stages else ()),
@@ -150,6 +147,14 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         watch = BudgetWatch(rules, PostgresBudgetCounters(self._database))
         self.add_future(watch.run())
         self._telemetry.watch_budgets(lambda: budget_lines(rules, watch.rows, SystemClock().now()))
+
+    def _watch(self) -> None:
+        loop = asyncio.get_running_loop()
+        self._telemetry.watch_tasks(lambda: len(asyncio.all_tasks(loop)))
+        self._telemetry.watch_consumers(lambda: self.consumer_health().items())
+        self._telemetry.watch_report(self.why_report)
+        self._telemetry.watch_limits(self._models.limits)
+        self._telemetry.watch_scaling(lambda: self._why.desired if self._why else {})
 
     async def _broker_abilities(self, brokers: str) -> BrokerAbilities:
         try:

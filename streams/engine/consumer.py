@@ -16,6 +16,7 @@ from mode import Service
 from processors.disposition import RetryPolicy
 from schemas.scope import Scope
 from streams.engine.delivery import RecordDelivery
+from streams.engine.draining import cancel, drain
 from streams.engine.gate import StageGate
 from streams.engine.group import GroupMember, GroupSettings
 from streams.engine.intake import Arrival, Intake, IntakeSettings, Ordering
@@ -26,7 +27,8 @@ from streams.engine.state import ConsumerHealth, ConsumerState, partition_state,
 
 POLL_S = 0.2
 POLL_ERROR_S = 1.0
-CANCEL_S_MAX = 5.0
+STAY_S_MAX = 1.0
+"""Calls that end so soon after a stop are finished here. Partitions do not stand still for the others."""
 REOPEN_S = 5.0
 
 log = logging.getLogger(__name__)
@@ -45,7 +47,7 @@ class ConsumerSettings:
         weights: weight of each topic's lane, by topic; 1 where nothing is said.
         tenant_in_flight_max: most records of one tenant and lane in work at once, or None for no such bound.
         commit_interval_s: seconds between commits.
-        drain_s_max: seconds that calls in flight may take to end at a stop.
+        drain_s_max: seconds that calls in flight may take to end at a stop; the group is left long before.
     """
 
     ordering: Ordering = Ordering.UNORDERED
@@ -113,15 +115,17 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         await self._member.start()
 
     async def on_stop(self) -> None:
-        """Take nothing more, let calls in flight end, commit, leave the group."""
+        """Take nothing more and leave the group, so that others go on; let calls in flight end.
+
+        A call that ends after that leaves its answer in the journal, where the new owner waits for it. A
+        member with a name of its own stays to the end: it is to get its partitions back.
+        """
         self._member.partitions.close()
-        tasks = list(self._in_flight.values())
-        if tasks:
-            log.info("%s: draining %d records in flight", self.group, len(tasks))
-            _, late = await asyncio.wait(tasks, timeout=self._settings.drain_s_max)
-            await self._cancel(late)
-        await self._member.commit()
-        await self._member.stop()
+        drain_s = self._settings.drain_s_max
+        stay_s = drain_s if self._member.named else min(drain_s, STAY_S_MAX)
+        await drain(self.group, self._in_flight.values(), stay_s)
+        await self._member.leave()
+        await cancel(self.group, await drain(self.group, self._in_flight.values(), drain_s - stay_s))
 
     def crash_soon(self, error: BaseException) -> None:
         """Stop the worker because of `error`; its supervisor starts another."""
@@ -280,13 +284,6 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
             self._intake.done(record, held)
             delivery.slot.release()
             self._serve()
-
-    async def _cancel(self, late: "set[asyncio.Task[None]]") -> None:
-        if late:
-            log.warning("%s: cancelling %d records unfinished after the drain", self.group, len(late))
-            for task in late:
-                task.cancel()
-            await asyncio.wait(late, timeout=CANCEL_S_MAX)
 
 
 def _never(_topic: str, _tenant: str) -> bool:

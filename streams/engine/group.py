@@ -119,6 +119,18 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         finally:
             self._rejoining = False
 
+    @property
+    def named(self) -> bool:
+        """Whether the member has a name that outlives a restart."""
+        return self._settings.instance_id is not None
+
+    async def leave(self) -> None:
+        """Commit, give all partitions up and leave the group for good; calls in flight run on."""
+        self._on_share(0.0)
+        await self._commit(self.partitions.revoke().items())
+        self.partitions.give_up()
+        await self.stop()
+
     async def stop(self) -> None:
         """Leave the group and disconnect."""
         if self._consumer is not None:

@@ -116,10 +116,14 @@ class HeldPartitions:
                 held.lose()
                 held = None
             self._held[partition] = held or _rebuild(partition, state)
+        self.give_up()
+        self.generation = generation
+
+    def give_up(self) -> None:
+        """What is suspended goes to others for good."""
         for held in self._suspended.values():
             held.lose()
         self._suspended = {}
-        self.generation = generation
 
     def close(self) -> None:
         """End all waits; records that waited stay unfinished."""

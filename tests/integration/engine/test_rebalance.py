@@ -93,3 +93,36 @@ async def test_what_a_leaving_member_did_not_finish_is_finished_by_the_one_that_
     assert sorted(await line.outputs()) == sorted(
         f"old:{partition}-{number}" for partition in range(PARTITIONS) for number in range(RECORDS)
     )
+
+
+async def test_a_member_that_stops_gives_its_partitions_away_while_its_calls_still_run(
+    line: EngineLine,
+) -> None:
+    old, old_stage, old_gate = await calls_in_flight(line)
+    gate = Gate()
+    new = await line.join(line.stage("new", gate))
+    await until(lambda: len(held(old)) == len(held(new)) == 2, within_s=REBALANCE_S_MAX)
+
+    stopping = asyncio.create_task(old.stop())
+    await until(lambda: len(held(new)) == PARTITIONS, within_s=REBALANCE_S_MAX)
+    still_running = len(old_stage.now)
+    old_gate.open()
+    await stopping
+    gate.open()
+
+    await until(lambda: all_finished(line))
+    assert still_running == PARTITIONS * RECORDS
+    assert {output.partition(":")[0] for output in await line.outputs()} == {"new"}
+
+
+async def test_calls_that_end_soon_after_a_stop_are_finished_by_the_member_that_stops(
+    line: EngineLine,
+) -> None:
+    old, _, gate = await calls_in_flight(line)
+
+    stopping = asyncio.create_task(old.stop())
+    await asyncio.sleep(0)
+    gate.open()
+    await stopping
+
+    assert await all_finished(line)

@@ -6,6 +6,7 @@ import os
 import sys
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -243,7 +244,7 @@ async def test_callers_that_leave_while_their_group_is_opened_leave_no_reservati
 
     for task, intent in zip(opening, intents, strict=True):
         if task.cancelled():
-            await until(lambda intent=intent: disowned(intent))
+            await until(partial(disowned, intent))
         else:
             await journal.failed(intent.key, 1, "left", billed=False)
 

@@ -44,6 +44,8 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry.watch_scaling(dict)
     telemetry.watch_budgets(tuple)
 
+    telemetry.watch_tasks(lambda: 1)
+
     families = text_string_to_metric_families(telemetry.exposition().decode())
 
     expected = {name.removesuffix("_total") for name in get_args(MetricName)}
@@ -161,3 +163,11 @@ def test_what_a_budget_has_left_is_told_and_batches_and_tasks_make_no_series() -
             labels(scope="tenant", name="shop", window="day", simulated="false"),
         ): -0.75,
     }
+
+
+def test_the_tasks_of_the_event_loop_are_counted_at_each_scrape() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    counts = iter((3, 5))
+    telemetry.watch_tasks(lambda: next(counts))
+
+    assert [samples(telemetry)["pressline_asyncio_tasks", labels()] for _ in range(2)] == [3, 5]

@@ -1,0 +1,94 @@
+"""From one worker to two and back, with 2,000 calls of a minute in flight.
+
+No partition stands still for long, no call is repeated, none is lost. The second worker has calls of its own
+when it is asked to stop; it is given more than a call's time to drain.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass
+
+from fixtures.worker import terminate
+
+from .findings import Bar, Findings
+from .load import LONG
+from .scene import PARTITIONS, Running, Scene
+from .stillness import TRICKLE_S, facts, gaps_s, longest_s
+
+STILL_S_MAX = 3.0
+SHORT_TASK_S = 0.2
+WARM_UP_S = 10.0
+DRAIN_MARGIN_S = 30.0
+UNDER_WAY_S_MAX = 50.0
+SETTLE_S = 3.0
+END_S_MAX = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """How large the scenario is.
+
+    Attributes:
+        calls: long calls that begin before the second worker joins.
+        late: long calls that begin while there are two workers: half of them are the second one's own.
+        call_s: how long each takes, in seconds.
+        in_flight_min: calls that must be in flight at both changes, or the scenario shows nothing.
+    """
+
+    calls: int
+    late: int
+    call_s: float
+    in_flight_min: int
+
+
+FULL = Size(calls=2000, late=400, call_s=60.0, in_flight_min=2000)
+SHORT = Size(calls=50, late=50, call_s=8.0, in_flight_min=10)
+
+
+async def run(scene: Scene, *, short: bool) -> Findings:
+    """Scale up, scale down, and look at the pauses between ends of short tasks."""
+    size = SHORT if short else FULL
+    drain_s = size.call_s + DRAIN_MARGIN_S
+    await scene.start_provider(short_s=SHORT_TASK_S, long_s=size.call_s)
+    await scene.start_worker(DRAIN_S=drain_s)
+    scene.load.trickle(TRICKLE_S)
+    await scene.until(lambda: len(scene.watcher.ended) >= PARTITIONS, WARM_UP_S)
+    since_s = time.monotonic()
+    at_up = await _calls_begin(scene, size.calls)
+    scene.tell(f"{at_up} calls in flight: a second worker joins")
+    second = await scene.start_worker(DRAIN_S=drain_s)
+    at_down = await _calls_begin(scene, size.late)
+    scene.tell(f"{at_down} calls in flight: the second worker is asked to stop")
+    drained_s = await _stopped(second, drain_s + DRAIN_MARGIN_S)
+    await asyncio.sleep(SETTLE_S)
+    gaps = gaps_s(scene.watcher.finishes, since_s, time.monotonic())
+    await scene.load.end_trickle()
+    await scene.finished(END_S_MAX)
+    return Findings(
+        bars=(
+            Bar(name="longest pause of a partition_s", measured=longest_s(gaps), bound=STILL_S_MAX),
+            Bar(
+                name="calls in flight at a change",
+                measured=min(at_up, at_down),
+                bound=size.in_flight_min,
+                at_least=True,
+            ),
+            *scene.nothing_lost_or_repeated(),
+        ),
+        facts={**facts(gaps), "drained_s": drained_s, "calls at up": at_up, "calls at down": at_down},
+    )
+
+
+async def _calls_begin(scene: Scene, calls: int) -> int:
+    """Submit long tasks, wait until the provider has them all, and return how many calls are under way."""
+    wanted = scene.long_requests() + calls
+    await scene.load.heap(LONG, calls)
+    await scene.until(lambda: scene.long_requests() >= wanted, UNDER_WAY_S_MAX)
+    return scene.calls_under_way()
+
+
+async def _stopped(worker: Running, within_s: float) -> float:
+    """Stop the worker in order and return how many seconds that took."""
+    asked_s = time.monotonic()
+    await terminate(worker.child, within_s=within_s)
+    return time.monotonic() - asked_s
