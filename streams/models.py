@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from processors.breakers import Breakers
 from processors.gates import Gates
 from processors.gateway import catalogue as catalogues
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError
@@ -65,7 +66,12 @@ def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def open_models(
-    settings: Settings, journal: CallJournal, table: LeaseTable, clock: Clock, gates: Gates
+    settings: Settings,
+    journal: CallJournal,
+    table: LeaseTable,
+    clock: Clock,
+    gates: Gates,
+    breakers: Breakers,
 ) -> Models:
     """Return the worker's models.
 
@@ -84,6 +90,7 @@ def open_models(
         transports=transports,
         clock=clock,
         gates=gates,
+        breakers=breakers,
     )
     lenders = {name: Lender(name, each, table) for name, each in limits.items()}
     return Models(catalogue=catalogue, gateway=gateway, limits=limits, lenders=lenders, transports=transports)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 from aiokafka.errors import GroupAuthorizationFailedError
 from mode import Service
 
+from processors.breakers import BreakerRules, Breakers
 from processors.disposition import RetryPolicy
+from processors.fair_queue import LANE_WEIGHTS
 from processors.gates import Gates
 from processors.gateway.catalogue import Catalogue
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
-from schemas.base import Lane, Stage
+from schemas.base import Stage
 from schemas.why import WorkerWhy
 from streams.clock import SystemClock
 from streams.control import ControlReader
@@ -59,9 +62,6 @@ DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
 late, and others take the worker for dead; and a crash costs the answers that came and were not written."""
 
-LANE_WEIGHTS = {Lane.LIVE: 9, Lane.BULK: 1}
-"""While both lanes wait, nine of ten records in work are live ones."""
-
 log = logging.getLogger(__name__)
 
 
@@ -78,6 +78,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self.settings = settings
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.gates = Gates()
+        self.breakers = Breakers(BreakerRules(), time.monotonic)
         self._telemetry = telemetry
         self._consumers: dict[Stage, StageConsumer] = {}
         self._others: Sequence[Any] = ()
@@ -93,7 +94,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         table = PostgresLeaseTable(self._lease_database, self.worker_id)
-        self._models = open_models(settings, journal, table, SystemClock(), self.gates)
+        self._models = open_models(settings, journal, table, SystemClock(), self.gates, self.breakers)
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._abilities = await self._broker_abilities(brokers)

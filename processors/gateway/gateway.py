@@ -1,6 +1,6 @@
 """One model call, from plan to ledger.
 
-    find -> price, worst case -> gates -> limits -> open -> call -> parse -> price -> answered -> settle
+    find -> price, worst case -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -20,12 +20,17 @@ stays in memory for as long as the worker lives.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 
+from processors.breakers import Breakers
 from processors.errors import (
+    AbandonedError,
     BudgetExceededError,
+    DeadlinePassedError,
+    ProcessingError,
     ProviderQuotaError,
     ProviderRateLimitedError,
     ProviderRejectedError,
@@ -34,22 +39,23 @@ from processors.errors import (
 )
 from processors.gates import Gates
 from processors.gateway import tokens
+from processors.gateway.call_breakers import CallBreakers
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.counts import believable, of_text
 from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
-from processors.gateway.kept import kept_text, kept_words
+from processors.gateway.kept import kept_text
 from processors.gateway.limits import Demand, ProviderLimits
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
+from processors.gateway.recorded import answer, call_id, replay
 from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
 from processors.ports import Clock
 from schemas.catalogue import ProviderRules
 from schemas.scope import Scope, ScopeKind
-from schemas.usage import UsageRecorded
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
@@ -77,6 +83,11 @@ class _Plan:
     wire: WireRequest
     planned_at: datetime
 
+    @property
+    def scopes(self) -> tuple[Scope, Scope]:
+        """Its provider and its model."""
+        return Scope(ScopeKind.PROVIDER, self.provider.name), Scope(ScopeKind.MODEL, self.intent.model)
+
     def tell(self, phase: CallPhase) -> None:
         """Say to the record what it waits for."""
         self.request.tell(CallState(phase, self.provider.name, self.intent.model))
@@ -92,7 +103,8 @@ class Gateway:
         limits: of each provider that answers.
         transports: to each provider that answers.
         clock: the time of day.
-        gates: providers and models that are held back.
+        gates: providers and models that persons hold back.
+        breakers: of providers and models that fail.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
@@ -105,6 +117,7 @@ class Gateway:
         transports: Mapping[str, Transport],
         clock: Clock,
         gates: Gates,
+        breakers: Breakers,
     ) -> None:
         self._catalogue = catalogue
         self._prices = prices
@@ -114,6 +127,7 @@ class Gateway:
         self._transports = transports
         self._clock = clock
         self._gates = gates
+        self._breakers = CallBreakers(breakers)
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the model's answer: from the journal if it was bought before, else by one call.
@@ -122,7 +136,8 @@ class Gateway:
             UnpricedModelError: the model is not in the catalogue.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
-            ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
+            ScopeClosedError: the provider or the model is held back or fails, and nothing is in the journal.
+            DeadlinePassedError: the task's deadline passed before the call's turn had come; nothing is paid.
             ClaimedElsewhereError: another live worker is at this call.
             AbandonedError: the record was given to another worker before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
@@ -131,9 +146,9 @@ class Gateway:
         await self._writer.flush(key)
         found = await self._journal.find(key)
         if found is not None:
-            return _replay(request, found)
+            return replay(request, found)
         plan = self._plan(request, key)
-        self._check_open(plan)
+        self._check_wanted(plan)
         try:
             return await self._admitted(plan)
         finally:
@@ -142,16 +157,19 @@ class Gateway:
     async def _admitted(self, plan: _Plan) -> ModelAnswer:
         request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
         plan.tell(CallPhase.QUOTA)
-        async with limits.admitted(plan.demand) as reserved:
+        demand = replace(plan.demand, unwanted=partial(self._unwanted, plan))
+        async with limits.admitted(demand) as reserved:
             plan.tell(CallPhase.CALL)
-            self._check_open(plan)  # its turn may have come long after it was closed
-            opened = await self._writer.open(plan.intent)
-            if isinstance(opened, JournaledAnswer):
-                return _replay(request, opened)
-            bought, first_token_s = await self._buy(plan, opened.attempt)
-            limits.settle(plan.demand, reserved, bought.usage)
+            self._check_wanted(plan)  # what it took of the limits may have taken long
+            with self._breakers.admitted(*plan.scopes) as answered:
+                opened = await self._writer.open(plan.intent)
+                if isinstance(opened, JournaledAnswer):
+                    return replay(request, opened)
+                bought, first_token_s = await self._buy(plan, opened.attempt)
+                answered()
+            limits.settle(demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
-        return _answer(request, bought, replayed=False, first_token_s=first_token_s)
+        return answer(request, bought, replayed=False, first_token_s=first_token_s)
 
     def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
         model = self._catalogue.model(request.model)
@@ -174,17 +192,30 @@ class Gateway:
             model=model.name,
             input_tokens=tokens.input_estimate(wire.body),
             output_tokens_max=request.output_tokens_max,
-            abandoned=request.abandoned,
+            lane=request.task.lane,
+            tenant=request.task.tenant,
         )
         return _Plan(
             request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
         )
 
-    def _check_open(self, plan: _Plan) -> None:
-        provider, model = plan.intent.provider, plan.intent.model
-        for scope in (Scope(ScopeKind.PROVIDER, provider), Scope(ScopeKind.MODEL, model)):
+    def _check_wanted(self, plan: _Plan) -> None:
+        if (error := self._unwanted(plan)) is not None:
+            raise error
+
+    def _unwanted(self, plan: _Plan) -> ProcessingError | None:
+        """Return why the call is not to be made, or not any more."""
+        request = plan.request
+        if request.abandoned():
+            return AbandonedError(f"step {request.step!r} is not asked: another worker has the record by now")
+        if request.task.expired(self._clock.now()):
+            return DeadlinePassedError(
+                f"the deadline {request.task.deadline} passed before the page was paid for"
+            )
+        for scope in plan.scopes:
             if why := self._gates.why(scope):
-                raise ScopeClosedError(scope, why)
+                return ScopeClosedError(scope, why)
+        return self._breakers.refusal(plan.scopes)
 
     async def _buy(self, plan: _Plan, attempt: int) -> tuple[JournaledAnswer, float | None]:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
@@ -203,7 +234,7 @@ class Gateway:
             raise
 
     async def _call(self, plan: _Plan, attempt: int) -> Heard:
-        naming = {CALL_HEADER: _call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
+        naming = {CALL_HEADER: call_id(plan.request, attempt), TASK_HEADER: plan.request.task.task_id}
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
         provider = plan.provider
         return await call(
@@ -251,44 +282,3 @@ def _maybe_billed(error: Exception) -> bool:
     if isinstance(error, ProviderUnavailableError):
         return error.billed
     return not isinstance(error, UNBILLED)
-
-
-def _call_id(request: ModelRequest, attempt: int) -> str:
-    return f"{request.revision}/{request.step}/{attempt}"
-
-
-def _replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
-    # The same submission tells of the same call again; another one has paid nothing.
-    return _answer(request, found, replayed=found.submission_id != request.task.submission_id)
-
-
-def _answer(
-    request: ModelRequest, bought: JournaledAnswer, *, replayed: bool, first_token_s: float | None = None
-) -> ModelAnswer:
-    task = request.task
-    recorded = UsageRecorded(
-        call_id=_call_id(request, bought.attempt),
-        task_id=task.task_id,
-        submission_id=bought.submission_id,
-        # The batch of the submission that paid; of another submission it is not known here.
-        batch_id=None if replayed else task.batch_id,
-        tenant=task.tenant,
-        team=task.team,
-        feature=task.feature,
-        recipe=request.recipe,
-        step=request.step,
-        provider=bought.provider,
-        model=bought.model,
-        usage=bought.usage,
-        usage_estimated=bought.usage_estimated,
-        cost_usd=bought.cost_usd,
-        simulated=bought.simulated,
-        latency_s=bought.latency_s,
-        first_token_s=first_token_s,
-        replayed=replayed,
-        recorded_at=bought.answered_at,
-    )
-    text, tool_calls = kept_words(request, bought.text)
-    return ModelAnswer(
-        text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
-    )
