@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from processors.gateway.limits import ProviderLimits
 from schemas.base import Outcome, Stage
 from schemas.failures import FailureReason
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
 from streams.call_pace import CallPace
@@ -45,6 +46,7 @@ MetricName = Literal[
     "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
     "pressline_limit_share",  # gauge: share of a provider's limits in use here, lent and borrowed reckoned in
     "pressline_limit_per_minute",  # gauge: limit over all workers; below the catalogue's -> correct it there
+    "pressline_breaker_open",  # gauge: 1 for a provider, model, recipe or tenant that fails -> `pressline why-stuck`
 ]
 
 
@@ -120,6 +122,10 @@ class Telemetry:
         """Report at every scrape how each provider's limits stand."""
         self.registry.register(_LimitCollector(limits))
 
+    def watch_breakers(self, opened: Callable[[], Iterable[Scope]]) -> None:
+        """Report at every scrape the scopes whose breakers are not closed."""
+        self.registry.register(_BreakerCollector(opened))
+
     def watch_report(self, report: Callable[[], WorkerWhy]) -> None:
         """Report what `report` says of each stage at every scrape."""
         self.registry.register(_WhyCollector(report))
@@ -169,6 +175,18 @@ class _LimitCollector(Collector):
             for kind, limit in limits.per_minute().items():
                 per_minute.add_metric([provider, kind], limit)
         yield from (waiting, share, per_minute)
+
+
+class _BreakerCollector(Collector):
+    def __init__(self, opened: Callable[[], Iterable[Scope]]) -> None:
+        self._opened = opened
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauge from the breakers that are not closed now."""
+        opened = _family("pressline_breaker_open", "1 while a breaker is not closed.", ("kind", "name"))
+        for scope in self._opened():
+            opened.add_metric([scope.kind, scope.name], 1)
+        yield opened
 
 
 class _WhyCollector(Collector):

@@ -12,14 +12,16 @@ from typing import Any
 from aiokafka.errors import GroupAuthorizationFailedError
 from mode import Service
 
-from processors.breakers import BreakerRules, Breakers
+from processors.breakers import Breakers
 from processors.disposition import RetryPolicy
 from processors.fair_queue import LANE_WEIGHTS
 from processors.gates import Gates
+from processors.gateway.call_breakers import CALL_RULES
 from processors.gateway.catalogue import Catalogue
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Stage
+from schemas.scope import Scope
 from schemas.why import WorkerWhy
 from streams.clock import SystemClock
 from streams.control import ControlReader
@@ -78,7 +80,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self.settings = settings
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.gates = Gates()
-        self.breakers = Breakers(BreakerRules(), time.monotonic)
+        self._call_breakers = Breakers(CALL_RULES, time.monotonic)
+        self._breakers = [self._call_breakers]
         self._telemetry = telemetry
         self._consumers: dict[Stage, StageConsumer] = {}
         self._others: Sequence[Any] = ()
@@ -94,7 +97,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         table = PostgresLeaseTable(self._lease_database, self.worker_id)
-        self._models = open_models(settings, journal, table, SystemClock(), self.gates, self.breakers)
+        self._models = open_models(settings, journal, table, SystemClock(), self.gates, self._call_breakers)
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._abilities = await self._broker_abilities(brokers)
@@ -107,6 +110,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
         self._telemetry.watch_report(self.why_report)
         self._telemetry.watch_limits(self._models.limits)
+        self._telemetry.watch_breakers(self._open_breakers)
         self._telemetry.watch_scaling(lambda: self._why.desired if self._why else {})
         self._others = [
             *(self._index_services(brokers) if INDEX in settings.stages else ()),
@@ -167,7 +171,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
 
     async def _follow_control(self, brokers: str) -> None:
         """Know what is held back before any work is taken, and begin to say why work waits."""
-        control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
+        tail = ControlTail(brokers, self.worker_id)
+        control = ControlReader(tail, self.worker_id, self.gates, self._reset_breakers)
         await self.add_runtime_dependency(control)
         reports = PostgresReports(self._database)
         self._why = WhyReporter(
@@ -179,6 +184,13 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             self._bounds,
         )
         await self.add_runtime_dependency(self._why)
+
+    def _reset_breakers(self, scope: Scope) -> None:
+        for breakers in self._breakers:
+            breakers.reset(scope)
+
+    def _open_breakers(self) -> set[Scope]:
+        return {scope for breakers in self._breakers for scope in breakers.open}
 
     def _bounds(self, stage: Stage) -> StageBounds:
         if stage is not Stage.GENERATE or not self._telemetry.calls.call_s:
@@ -209,6 +221,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
     def _consumer(self, stage: Stage, ports: Ports) -> StageConsumer:
         spec, settings = PIPELINE[stage], self.settings
         lanes = spec.lanes
+        handler = StageHandler(spec=spec, ports=ports, telemetry=self._telemetry)
+        self._breakers.append(handler.breakers)
         return StageConsumer(
             GroupSettings(
                 brokers=settings.need_brokers(),
@@ -226,7 +240,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 tenant_in_flight_max=settings.tenant_in_flight,
                 drain_s_max=settings.drain_s,
             ),
-            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry),
+            handler,
             self._producer,
             policy=RetryPolicy(),
             on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from processors.breakers import Admission, Breakers
+from processors.breakers import Admission, BreakerRules, Breakers
 from processors.errors import (
     ProcessingError,
     ProviderMalformedError,
@@ -15,6 +15,9 @@ from processors.errors import (
     ScopeClosedError,
 )
 from schemas.scope import Scope
+
+CALL_RULES = BreakerRules(open_s_max=60.0)
+"""Three calls a minute cost little, and records must not stay away for much longer than an outage lasts."""
 
 AGAINST_PROVIDER = (
     ProviderTimeoutError,
