@@ -46,7 +46,7 @@ MetricName = Literal[
     "pressline_limit_waiting_calls",  # gauge: calls that wait for a provider's limit
     "pressline_limit_share",  # gauge: share of a provider's limits in use here, lent and borrowed reckoned in
     "pressline_limit_per_minute",  # gauge: limit over all workers; below the catalogue's -> correct it there
-    "pressline_breaker_open",  # gauge: 1 for a provider, model, recipe or tenant that fails -> `pressline why-stuck`
+    "pressline_breaker_open",  # gauge: 1 while that provider, model, recipe or tenant fails -> look there
 ]
 
 

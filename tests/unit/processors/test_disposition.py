@@ -167,3 +167,18 @@ def test_a_closed_scope_is_waited_for_far_longer_than_a_part_that_is_away() -> N
     assert decide(closed, week, RetryPolicy(), jitter=0.0) == GiveUp(
         FailureReason.SCOPE_CLOSED, retriable=True
     )
+
+
+def test_a_turn_at_a_slow_provider_is_waited_for_as_long_as_it_takes() -> None:
+    """It is no failure: a backlog that a limit of few calls a minute holds up may take days."""
+    day = Failures(unavailable=900, waited=timedelta(days=1))
+
+    assert not isinstance(decide(LimitWaitError("no turn"), day, RetryPolicy(), jitter=0.5), GiveUp)
+
+
+def test_a_record_that_found_no_turn_in_a_long_pause_is_postponed_until_its_end() -> None:
+    error = LimitWaitError("no turn", retry_after_s=250.0)
+
+    decided = decide(error, Failures(unavailable=1), RetryPolicy(), jitter=0.0)
+
+    assert decided == Postpone(250.0, FailureReason.PROVIDER_RATE_LIMITED)
