@@ -96,8 +96,9 @@ class Breakers:
             ScopeClosedError: a scope is open, or half-open with its probes under way.
         """
         breakers = [(scope, self._breaker(scope)) for scope in scopes]
-        for scope, breaker in breakers:
-            self._refuse_if_open(scope, breaker)
+        for scope, _ in breakers:
+            if (refusal := self.refusal(scope)) is not None:
+                raise refusal
         probes = [breaker for _, breaker in breakers if breaker.open_until_s is not None]
         for breaker in probes:
             breaker.probing += 1
@@ -110,6 +111,16 @@ class Breakers:
             if admission.failed is not None:
                 for scope, breaker in breakers:
                     self._record(scope, breaker, failed=admission.failed, probe=breaker in probes)
+
+    def refusal(self, scope: Scope) -> ScopeClosedError | None:
+        """Return what keeps work of `scope` out now, or None when it would be let through."""
+        breaker = self._breakers.get(scope)
+        if breaker is None or breaker.open_until_s is None:
+            return None
+        left_s = breaker.open_until_s - self._now_s()
+        if left_s <= 0 and breaker.probing < self._rules.probes - breaker.passed:
+            return None
+        return ScopeClosedError(scope, breaker.why, retry_after_s=max(left_s, 0.0))
 
     def fail(self, scopes: Sequence[Scope]) -> None:
         """Count a failure of work that was let through before."""
@@ -128,14 +139,6 @@ class Breakers:
             idle = next((s for s, b in self._breakers.items() if b.open_until_s is None), scope)
             del self._breakers[idle]
         return breaker
-
-    def _refuse_if_open(self, scope: Scope, breaker: _Breaker) -> None:
-        if breaker.open_until_s is None:
-            return
-        left_s = breaker.open_until_s - self._now_s()
-        if left_s <= 0 and breaker.probing < self._rules.probes - breaker.passed:
-            return
-        raise ScopeClosedError(scope, breaker.why, retry_after_s=max(left_s, 0.0))
 
     def _record(self, scope: Scope, breaker: _Breaker, *, failed: bool, probe: bool) -> None:
         if probe:

@@ -7,6 +7,7 @@ from typing import Self
 
 from processors.errors import (
     BudgetExhaustedError,
+    LimitWaitError,
     ProcessingError,
     ScopeClosedError,
     StoreUnavailableError,
@@ -30,7 +31,7 @@ class RetryPolicy:
         backoff_s_max: upper end of a delay in seconds.
         outage_backoff_s_max: the same while the database is away: by then windows are better left to others.
         retry_after_s_max: longest wait that the other side may ask for, in seconds; a longer one gives up.
-        closed_s_max: seconds that a record waits for a closed scope or an empty budget before it gives up.
+        closed_s_max: seconds that a record waits for a closed scope, a limit or a budget before it gives up.
         unavailable_s_max: seconds after which the next failure for want of Pressline's own parts gives up.
         window_s_max: a wait of so many seconds or more is postponed; a shorter one is spent in the window.
     """
@@ -131,7 +132,7 @@ def _until_deadline(delay_s: float, failures: Failures) -> float:
 
 
 def _exhausted(error: TransientError, failures: Failures, policy: RetryPolicy) -> bool:
-    if isinstance(error, ScopeClosedError | BudgetExhaustedError):
+    if isinstance(error, ScopeClosedError | LimitWaitError | BudgetExhaustedError):
         return failures.waited >= timedelta(seconds=policy.closed_s_max)
     if isinstance(error, UnavailableError):
         return failures.waited >= timedelta(seconds=policy.unavailable_s_max)

@@ -24,9 +24,11 @@
         ├── BudgetExceededError         a budget does not cover the next call, and waiting does not help
         ├── UnpricedModelError          the model has no known price
         ├── ProviderRefusedError        a refusal or safety block: an outcome, not a failure to retry
-        ├── ProviderRejectedError       4xx: the request or the key is wrong
+        ├── ProviderRejectedError       4xx: the provider will not take this request
+        │   └── ProviderUnauthorizedError   401, 403: the key is wrong, or may not do this
         ├── ProviderQuotaError          the account has no credit left
-        └── SinkRejectedError           the destination will never take this page
+        ├── SinkRejectedError           the destination will never take this page
+        └── DeadlinePassedError         too late to pay for it: its stage ends the task as expired
 
 Anything else that is raised is a bug: it is dead-lettered as one, at once.
 """
@@ -207,9 +209,13 @@ class ProviderRefusedError(PermanentError):
 
 
 class ProviderRejectedError(PermanentError):
-    """The provider will not take this request: malformed, unauthorised, unknown model."""
+    """The provider will not take this request: malformed, too long, unknown model."""
 
     reason = FailureReason.PROVIDER_REJECTED
+
+
+class ProviderUnauthorizedError(ProviderRejectedError):
+    """The provider will take no request of this key, or none of this kind."""
 
 
 class ProviderQuotaError(PermanentError):
@@ -222,3 +228,9 @@ class SinkRejectedError(PermanentError):
     """The destination will never take this page as it is."""
 
     reason = FailureReason.SINK_REJECTED
+
+
+class DeadlinePassedError(PermanentError):
+    """The task's deadline passed before its next call was paid for."""
+
+    reason = FailureReason.DEADLINE_PASSED

@@ -12,7 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from schemas.base import Lane
+
 T = TypeVar("T")
+
+LANE_WEIGHTS: Mapping[str, int] = {Lane.LIVE: 9, Lane.BULK: 1}
+"""While both lanes wait, nine of ten turns are those of live work."""
 
 
 def _never(_lane: str, _tenant: str) -> bool:
@@ -31,7 +36,7 @@ class _Lane(Generic[T]):
     waiting: int = 0
     in_work: int = 0
     turns: float = 0.0
-    """Turns that it had for its weight; while it was idle, no fewer than the others had."""
+    """Turns that it had for its weight; after it was idle, no fewer than whoever was served last had."""
     tenants: dict[str, _Tenant[T]] = field(default_factory=dict)
     ready: dict[str, _Tenant[T]] = field(default_factory=dict)
     """Tenants that have something waiting; whoever was served last stands last."""
@@ -56,6 +61,8 @@ class FairQueue(Generic[T]):
         self._lanes: dict[str, _Lane[T]] = {name: _Lane(weight) for name, weight in weights.items()}
         self._tenant_max = tenant_max
         self._closed = closed
+        self._served = 0.0
+        """Most turns that a lane had had when it was served: who comes back from idleness starts there."""
 
     def __len__(self) -> int:
         return sum(lane.waiting for lane in self._lanes.values())
@@ -69,7 +76,7 @@ class FairQueue(Generic[T]):
         """Let `item` wait behind the others of its tenant."""
         queue = self._lanes[lane]
         if not queue.waiting:
-            queue.turns = max(queue.turns, self._fewest_turns())
+            queue.turns = max(queue.turns, self._served)
         queue.waiting += 1
         entry = queue.tenants.setdefault(tenant, _Tenant())
         entry.waiting.append(item)
@@ -83,6 +90,7 @@ class FairQueue(Generic[T]):
         for name, lane in lanes:
             tenant = self._next_tenant(name, lane)
             if tenant is not None:
+                self._served = max(self._served, lane.turns)
                 return _start(lane, tenant)
         return None
 
@@ -94,6 +102,15 @@ class FairQueue(Generic[T]):
         entry.in_work -= 1
         if not entry.in_work and not entry.waiting:
             del queue.tenants[tenant]
+
+    def remove(self, lane: str, tenant: str, item: T) -> None:
+        """Take out `item`, if it still waits there."""
+        queue = self._lanes[lane]
+        entry = queue.ready.get(tenant)
+        if entry is not None and item in entry.waiting:
+            entry.waiting.remove(item)
+            queue.waiting -= 1
+            _forget_if_idle(queue, tenant, entry)
 
     def sweep(self, unwanted: Callable[[T], bool]) -> list[T]:
         """Take out whatever is `unwanted`, and return it."""
@@ -108,15 +125,14 @@ class FairQueue(Generic[T]):
                     swept += gone
         return swept
 
-    def _fewest_turns(self) -> float:
-        return min((lane.turns for lane in self._lanes.values() if lane.waiting), default=0.0)
-
     def _next_tenant(self, lane_name: str, lane: _Lane[T]) -> str | None:
         best: str | None = None
         least = self._tenant_max
         for name, tenant in lane.ready.items():
             if (least is None or tenant.in_work < least) and not self._closed(lane_name, name):
                 best, least = name, tenant.in_work
+                if not least:
+                    break  # nobody has less, and of thousands of tenants the first is likely such a one
         return best
 
 

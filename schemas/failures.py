@@ -24,6 +24,7 @@ class FailureReason(StrEnum):
     SINK_UNAVAILABLE = "sink_unavailable"
     SINK_REJECTED = "sink_rejected"
     SCOPE_CLOSED = "scope_closed"
+    DEADLINE_PASSED = "deadline_passed"
     EVENT_TOO_LARGE = "event_too_large"
     BUG = "bug"
 

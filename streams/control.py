@@ -1,7 +1,7 @@
 """What persons hold back, as one worker applies it to its gates."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from aiokafka.errors import KafkaError
 from mode import Service
@@ -57,14 +57,18 @@ class ControlReader(Service):  # type: ignore[misc] # mode ships no types
         tail: the topic.
         worker_id: this worker.
         gates: what it closes and opens.
+        on_resumed: told each scope that a person lets go on.
     """
 
-    def __init__(self, tail: ControlTail, worker_id: str, gates: Gates) -> None:
+    def __init__(
+        self, tail: ControlTail, worker_id: str, gates: Gates, on_resumed: Callable[[Scope], None]
+    ) -> None:
         super().__init__()
         self.scopes = HeldScopes()
         self._tail = tail
         self._worker_id = worker_id
         self.gates = gates
+        self._on_resumed = on_resumed
 
     async def on_start(self) -> None:
         """Read what is held back; a worker that does not know it must not take work.
@@ -94,6 +98,8 @@ class ControlReader(Service):  # type: ignore[misc] # mode ships no types
         self.scopes.apply(changes)
         self.gates.replace(OPERATOR, self.scopes.closed_for(self._worker_id))
         for placed in changes:
+            if not placed.change.closed:
+                self._on_resumed(placed.change.scope)
             log.info("control: %s %s by %s", placed.change.scope, placed.change.action, placed.change.by)
 
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from processors.breakers import Breakers
 from processors.gates import Gates
 from processors.gateway import catalogue as catalogues
 from processors.gateway.budget_book import BudgetBook
@@ -67,7 +68,12 @@ def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
 
 
 def open_models(
-    settings: Settings, journal: CallJournal, table: LeaseTable, clock: Clock, gates: Gates
+    settings: Settings,
+    journal: CallJournal,
+    table: LeaseTable,
+    clock: Clock,
+    gates: Gates,
+    breakers: Breakers,
 ) -> Models:
     """Return the worker's models.
 
@@ -88,6 +94,7 @@ def open_models(
         clock=clock,
         gates=gates,
         budgets=BudgetBook(configured_budgets(settings), clock),
+        breakers=breakers,
     )
     lenders = {name: Lender(name, each, table) for name, each in limits.items()}
     return Models(catalogue=catalogue, gateway=gateway, limits=limits, lenders=lenders, transports=transports)

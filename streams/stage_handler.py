@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from processors.breakers import BreakerRules, Breakers
-from processors.errors import InvalidRecordError
+from processors.errors import DeadlinePassedError, InvalidRecordError
 from processors.gateway.metered import MeteredGateway
 from processors.ports import Ports
 from schemas import headers
@@ -47,7 +47,7 @@ class StageHandler:
     breakers: Breakers = field(default_factory=lambda: Breakers(FLOOD_RULES, time.monotonic))
 
     async def handle(self, record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
-        """Return the next event and the usage of the calls that were paid for.
+        """Return the next event, or the task's end, and the usage of the calls that were paid for.
 
         Raises:
             ProcessingError: see `processors/errors.py`.
@@ -56,7 +56,11 @@ class StageHandler:
         delivery.deadline = event.task.deadline
         delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
         with self.breakers.admitted(_scopes(event)) as admission:
-            result = await self._run(event, lineage, delivery)
+            result: Event
+            try:
+                result = await self._run(event, lineage, delivery)
+            except DeadlinePassedError as error:
+                result = self._end(event, Outcome.EXPIRED, str(error), delivery)
             admission.succeed()
         if isinstance(result, TaskFinished):
             result = result.model_copy(update={"replay": lineage.replay})
@@ -88,14 +92,9 @@ class StageHandler:
         except InvalidRecordError:
             return (letter,)
         self.breakers.fail(_scopes(event))
-        finished = TaskFinished(
-            task=event.task,
-            outcome=Outcome.DEAD_LETTERED,
-            stage=stage,
-            reason=f"{failure.disposition.reason}: {failure.error}"[:REASON_CHARS_MAX],
-            spend=_spend(event).plus(delivery.paid.values()),
-            replay=lineage.replay,
-        )
+        reason = f"{failure.disposition.reason}: {failure.error}"
+        finished = self._end(event, Outcome.DEAD_LETTERED, reason, delivery)
+        finished = finished.model_copy(update={"replay": lineage.replay})
         self.telemetry.finished(stage, Outcome.DEAD_LETTERED)
         return (letter, event_record(finished, lineage), *self._usage(delivery, lineage))
 
@@ -107,6 +106,15 @@ class StageHandler:
                 return await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
         finally:
             delivery.paid.update((call.call_id, call) for call in calls)
+
+    def _end(self, event: StageInput, outcome: Outcome, reason: str, delivery: Delivery) -> TaskFinished:
+        return TaskFinished(
+            task=event.task,
+            outcome=outcome,
+            stage=self.spec.stage,
+            reason=reason[:REASON_CHARS_MAX],
+            spend=_spend(event).plus(delivery.paid.values()),
+        )
 
     def _decode(self, record: InRecord) -> tuple[StageInput, Lineage]:
         try:

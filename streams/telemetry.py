@@ -14,6 +14,7 @@ from processors.gateway.limits import ProviderLimits
 from schemas.base import Outcome, Stage
 from schemas.budgets import BudgetScope
 from schemas.failures import FailureReason
+from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
 from streams.budgets import BudgetLine
@@ -50,6 +51,7 @@ MetricName = Literal[
     "pressline_limit_share",  # gauge: share of a provider's limits in use here, lent and borrowed reckoned in
     "pressline_limit_per_minute",  # gauge: limit over all workers; below the catalogue's -> correct it there
     "pressline_budget_left_usd",  # gauge: to the hard limit, else the soft one; 0 -> `pressline budgets list`
+    "pressline_breaker_open",  # gauge: 1 while that provider, model, recipe or tenant fails -> look there
 ]
 
 
@@ -133,6 +135,10 @@ class Telemetry:
         """Report at every scrape what the budgets have left."""
         self.registry.register(_BudgetCollector(lines))
 
+    def watch_breakers(self, opened: Callable[[], Iterable[Scope]]) -> None:
+        """Report at every scrape the scopes whose breakers are not closed."""
+        self.registry.register(_BreakerCollector(opened))
+
     def watch_report(self, report: Callable[[], WorkerWhy]) -> None:
         """Report what `report` says of each stage at every scrape."""
         self.registry.register(_WhyCollector(report))
@@ -197,6 +203,18 @@ class _BudgetCollector(Collector):
                 rule, simulated = line.rule, str(line.simulated).lower()
                 left.add_metric([rule.scope, line.name, rule.window, simulated], float(line.left_usd))
         yield left
+
+
+class _BreakerCollector(Collector):
+    def __init__(self, opened: Callable[[], Iterable[Scope]]) -> None:
+        self._opened = opened
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Make the gauge from the breakers that are not closed now."""
+        opened = _family("pressline_breaker_open", "1 while a breaker is not closed.", ("kind", "name"))
+        for scope in self._opened():
+            opened.add_metric([scope.kind, scope.name], 1)
+        yield opened
 
 
 class _WhyCollector(Collector):

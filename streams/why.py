@@ -124,9 +124,13 @@ def record_cause(record: RecordState, gates: Gates) -> Reason:
         return Cause.DOWNSTREAM_FULL, ""
     if record.waits_for == "retry":
         if record.closed is not None:
-            return _closed([record.closed], gates) or (Cause.BREAKER_OPEN, str(record.closed))
+            return _closed([record.closed], gates) or (Cause.BREAKER_OPEN, _probed(record.closed, record))
         return Cause.RETRY, f"until {record.retry_at:%H:%M:%S} UTC" if record.retry_at else ""
     return _in_stage(record.call)
+
+
+def _probed(scope: Scope, record: RecordState) -> str:
+    return f"{scope}, probed from {record.probe_at:%H:%M:%S} UTC" if record.probe_at else str(scope)
 
 
 def _in_stage(call: CallState | None) -> Reason:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import os
 import socket
+import time
 import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,12 +12,16 @@ from typing import Any
 from aiokafka.errors import GroupAuthorizationFailedError
 from mode import Service
 
+from processors.breakers import Breakers
 from processors.disposition import RetryPolicy
+from processors.fair_queue import LANE_WEIGHTS
 from processors.gates import Gates
+from processors.gateway.call_breakers import CALL_RULES
 from processors.gateway.catalogue import Catalogue
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
-from schemas.base import Lane, Stage
+from schemas.base import Stage
+from schemas.scope import Scope
 from schemas.why import WorkerWhy
 from streams.budgets import BudgetWatch, budget_lines, configured_budgets
 from streams.clock import SystemClock
@@ -61,9 +66,6 @@ DATABASE_CONNECTIONS_MAX = 16
 """For the work. Lease and answers have a connection each of their own. Behind a full pool heartbeats come too
 late, and others take the worker for dead; and a crash costs the answers that came and were not written."""
 
-LANE_WEIGHTS = {Lane.LIVE: 9, Lane.BULK: 1}
-"""While both lanes wait, nine of ten records in work are live ones."""
-
 log = logging.getLogger(__name__)
 
 
@@ -80,6 +82,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self.settings = settings
         self.worker_id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.gates = Gates()
+        self._call_breakers = Breakers(CALL_RULES, time.monotonic)
+        self._breakers = [self._call_breakers]
         self._telemetry = telemetry
         self._consumers: dict[Stage, StageConsumer] = {}
         self._others: Sequence[Any] = ()
@@ -95,7 +99,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         table = PostgresLeaseTable(self._lease_database, self.worker_id)
-        self._models = open_models(settings, journal, table, SystemClock(), self.gates)
+        self._models = open_models(settings, journal, table, SystemClock(), self.gates, self._call_breakers)
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._watch_budgets()
@@ -154,6 +158,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
         self._telemetry.watch_report(self.why_report)
         self._telemetry.watch_limits(self._models.limits)
+        self._telemetry.watch_breakers(self._open_breakers)
         self._telemetry.watch_scaling(lambda: self._why.desired if self._why else {})
 
     async def _broker_abilities(self, brokers: str) -> BrokerAbilities:
@@ -180,7 +185,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
 
     async def _follow_control(self, brokers: str) -> None:
         """Know what is held back before any work is taken, and begin to say why work waits."""
-        control = ControlReader(ControlTail(brokers, self.worker_id), self.worker_id, self.gates)
+        tail = ControlTail(brokers, self.worker_id)
+        control = ControlReader(tail, self.worker_id, self.gates, self._reset_breakers)
         await self.add_runtime_dependency(control)
         reports = PostgresReports(self._database)
         self._why = WhyReporter(
@@ -192,6 +198,13 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             self._bounds,
         )
         await self.add_runtime_dependency(self._why)
+
+    def _reset_breakers(self, scope: Scope) -> None:
+        for breakers in self._breakers:
+            breakers.reset(scope)
+
+    def _open_breakers(self) -> set[Scope]:
+        return {scope for breakers in self._breakers for scope in breakers.open}
 
     def _bounds(self, stage: Stage) -> StageBounds:
         if stage is not Stage.GENERATE or not self._telemetry.calls.call_s:
@@ -222,6 +235,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
     def _consumer(self, stage: Stage, ports: Ports) -> StageConsumer:
         spec, settings = PIPELINE[stage], self.settings
         lanes = spec.lanes
+        handler = StageHandler(spec=spec, ports=ports, telemetry=self._telemetry)
+        self._breakers.append(handler.breakers)
         return StageConsumer(
             GroupSettings(
                 brokers=settings.need_brokers(),
@@ -239,7 +254,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 tenant_in_flight_max=settings.tenant_in_flight,
                 drain_s_max=settings.drain_s,
             ),
-            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry),
+            handler,
             self._producer,
             policy=RetryPolicy(),
             on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,

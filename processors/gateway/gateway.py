@@ -1,6 +1,6 @@
 """One model call, from plan to ledger.
 
-    find -> price, worst case -> gates -> limits -> open -> call -> parse -> price -> answered -> settle
+    find -> price, worst case -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
 Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan.
 
@@ -22,12 +22,14 @@ stays in memory for as long as the worker lives.
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
-from decimal import Decimal
+from dataclasses import replace
+from functools import partial
 
+from processors.breakers import Breakers
 from processors.errors import (
-    BudgetExceededError,
+    AbandonedError,
+    DeadlinePassedError,
+    ProcessingError,
     ProviderQuotaError,
     ProviderRateLimitedError,
     ProviderRejectedError,
@@ -38,51 +40,25 @@ from processors.gates import Gates
 from processors.gateway import recording, tokens
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.budgets import Refused, Verdict, refusal
+from processors.gateway.call_breakers import CallBreakers
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.counts import believable, of_text
-from processors.gateway.formats import FORMATS
-from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
+from processors.gateway.journal import CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
 from processors.gateway.kept import kept_text
-from processors.gateway.limits import Demand, ProviderLimits
+from processors.gateway.limits import ProviderLimits
+from processors.gateway.plan import CallPlan, Planner
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
 from processors.gateway.wire import StopReason, Transport, WireRequest
-from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
+from processors.model import CallPhase, ModelAnswer, ModelRequest
 from processors.ports import Clock
-from schemas.catalogue import ProviderRules
-from schemas.scope import Scope, ScopeKind
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
 ERROR_CHARS_MAX = 500
 UNBILLED = (ProviderRateLimitedError, ProviderQuotaError, ProviderRejectedError)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    """A call that may be made.
-
-    Attributes:
-        request: what is asked.
-        intent: what is booked for it.
-        demand: what it takes of the provider's limits.
-        provider: who answers.
-        wire: what goes out, but for the headers that name the attempt.
-        planned_at: the moment whose prices hold, for the worst case as for the call itself.
-    """
-
-    request: ModelRequest
-    intent: CallIntent
-    demand: Demand
-    provider: ProviderRules
-    wire: WireRequest
-    planned_at: datetime
-
-    def tell(self, phase: CallPhase) -> None:
-        """Say to the record what it waits for."""
-        self.request.tell(CallState(phase, self.provider.name, self.intent.model))
 
 
 class Gateway:
@@ -95,8 +71,9 @@ class Gateway:
         limits: of each provider that answers.
         transports: to each provider that answers.
         clock: the time of day.
-        gates: providers and models that are held back.
+        gates: providers and models that persons hold back.
         budgets: what calls are booked on.
+        breakers: of providers and models that fail.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
@@ -110,8 +87,9 @@ class Gateway:
         clock: Clock,
         gates: Gates,
         budgets: BudgetBook,
+        breakers: Breakers,
     ) -> None:
-        self._catalogue = catalogue
+        self._planner = Planner(catalogue, prices, budgets, clock)
         self._prices = prices
         self._journal = journal
         self._writer = JournalWriter(journal)
@@ -120,6 +98,7 @@ class Gateway:
         self._clock = clock
         self._gates = gates
         self._budgets = budgets
+        self._breakers = CallBreakers(breakers)
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the model's answer: from the journal if it was bought before, else by one call.
@@ -130,7 +109,8 @@ class Gateway:
                 budget can ever have left for it.
             BudgetExhaustedError: more than a budget has left now.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
-            ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
+            ScopeClosedError: the provider or the model is held back or fails, and nothing is in the journal.
+            DeadlinePassedError: the task's deadline passed before the call's turn had come; nothing is paid.
             ClaimedElsewhereError: another live worker is at this call.
             AbandonedError: the record was given to another worker before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
@@ -147,75 +127,61 @@ class Gateway:
 
     async def _within_budgets(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
         """Call, and call cheaper where a soft budget is passed, before a hard one stops it."""
-        plan = self._plan(request, key)
+        plan = self._planner.plan(request, key)
         outcome = await self._admitted(plan)
         if isinstance(outcome, Refused) and request.cheaper and outcome.verdict is Verdict.STRAINED:
             less = request.cheaper
             request = replace(
                 request, model=less.model, output_tokens_max=less.output_tokens_max, cheaper=None
             )
-            plan = self._plan(request, key, degraded_by=str(outcome.budget))
+            plan = self._planner.plan(request, key, degraded_by=str(outcome.budget))
             outcome = await self._admitted(plan)
         if isinstance(outcome, Refused):
             raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
         return outcome
 
-    async def _admitted(self, plan: _Plan) -> ModelAnswer | Refused:
+    async def _admitted(self, plan: CallPlan) -> ModelAnswer | Refused:
         request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
-        self._check_open(plan)
+        self._check_wanted(plan)
         if recalled := self._budgets.recall(plan.intent):
             return recalled
         plan.tell(CallPhase.QUOTA)
-        async with limits.admitted(plan.demand) as reserved:
+        demand = replace(plan.demand, unwanted=partial(self._unwanted, plan))
+        async with limits.admitted(demand) as reserved:
             plan.tell(CallPhase.CALL)
-            self._check_open(plan)  # its turn may have come long after it was closed
-            opened = await self._writer.open(plan.intent)
-            if isinstance(opened, JournaledAnswer):
-                return recording.replay(request, opened)
-            if isinstance(opened, Refused):
-                self._budgets.note(plan.intent, opened)
-                return opened
-            bought, first_token_s = await self._buy(plan, opened.attempt)
-            limits.settle(plan.demand, reserved, bought.usage)
+            self._check_wanted(plan)  # what it took of the limits may have taken long
+            with self._breakers.admitted(*plan.scopes) as answered:
+                opened = await self._writer.open(plan.intent)
+                if isinstance(opened, JournaledAnswer):
+                    return recording.replay(request, opened)
+                if isinstance(opened, Refused):
+                    self._budgets.note(plan.intent, opened)
+                    return opened
+                bought, first_token_s = await self._buy(plan, opened.attempt)
+                answered()
+            limits.settle(demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
         return recording.answer(request, bought, replayed=False, first_token_s=first_token_s)
 
-    def _plan(self, request: ModelRequest, key: CallKey, *, degraded_by: str | None = None) -> _Plan:
-        model = self._catalogue.model(request.model)
-        provider = self._catalogue.provider_of(model)
-        wire = FORMATS[provider.format].build_request(request, stream=provider.stream)
-        input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
-        now = self._clock.now()
-        cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
-        _within(request, cost_max_usd)
-        intent = CallIntent(
-            key=key,
-            task=request.task,
-            recipe=request.recipe,
-            provider=provider.name,
-            model=model.name,
-            simulated=provider.simulated,
-            cost_max_usd=cost_max_usd,
-            budgets=self._budgets.of(request.task, degradable=request.cheaper is not None),
-            degraded_by=degraded_by,
-        )
-        demand = Demand(
-            model=model.name,
-            input_tokens=tokens.input_estimate(wire.body),
-            output_tokens_max=request.output_tokens_max,
-            abandoned=request.abandoned,
-        )
-        return _Plan(
-            request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
-        )
+    def _check_wanted(self, plan: CallPlan) -> None:
+        if (error := self._unwanted(plan)) is not None:
+            raise error
 
-    def _check_open(self, plan: _Plan) -> None:
-        provider, model = plan.intent.provider, plan.intent.model
-        for scope in (Scope(ScopeKind.PROVIDER, provider), Scope(ScopeKind.MODEL, model)):
+    def _unwanted(self, plan: CallPlan) -> ProcessingError | None:
+        """Return why the call is not to be made, or not any more."""
+        request = plan.request
+        if request.abandoned():
+            return AbandonedError(f"step {request.step!r} is not asked: another worker has the record by now")
+        if request.task.expired(self._clock.now()):
+            return DeadlinePassedError(
+                f"the deadline {request.task.deadline} passed before the page was paid for"
+            )
+        for scope in plan.scopes:
             if why := self._gates.why(scope):
-                raise ScopeClosedError(scope, why)
+                return ScopeClosedError(scope, why)
+        return self._breakers.refusal(plan.scopes)
 
-    async def _buy(self, plan: _Plan, attempt: int) -> tuple[JournaledAnswer, float | None]:
+    async def _buy(self, plan: CallPlan, attempt: int) -> tuple[JournaledAnswer, float | None]:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
         key = plan.intent.key
         try:
@@ -231,7 +197,7 @@ class Gateway:
             await self._writer.failed(key, attempt, text, billed=_maybe_billed(error))
             raise
 
-    async def _call(self, plan: _Plan, attempt: int) -> Heard:
+    async def _call(self, plan: CallPlan, attempt: int) -> Heard:
         naming = {
             CALL_HEADER: recording.call_id(plan.request, attempt),
             TASK_HEADER: plan.request.task.task_id,
@@ -247,7 +213,7 @@ class Gateway:
             lambda headers: self._limits[provider.name].learn(stated_limits(headers, self._clock.now())),
         )
 
-    def _priced(self, plan: _Plan, attempt: int, heard: Heard) -> JournaledAnswer:
+    def _priced(self, plan: CallPlan, attempt: int, heard: Heard) -> JournaledAnswer:
         parsed = heard.parsed
         given = believable(parsed.count, plan.request.output_tokens_max)
         count = given or of_text(plan.demand.input_tokens, tokens.estimate(parsed.text))
@@ -267,17 +233,9 @@ class Gateway:
             degraded_by=plan.intent.degraded_by,
         )
 
-    def _pause(self, plan: _Plan, error: Exception) -> None:
+    def _pause(self, plan: CallPlan, error: Exception) -> None:
         if isinstance(error, ProviderRateLimitedError) and error.retry_after_s:
             self._limits[plan.provider.name].pause(error.retry_after_s)
-
-
-def _within(request: ModelRequest, cost_max_usd: Decimal) -> None:
-    if request.budget_usd is not None and cost_max_usd > request.budget_usd:
-        raise BudgetExceededError(
-            f"step {request.step!r} with {request.model!r} may cost {cost_max_usd:f} USD, expected at most"
-            f" the {request.budget_usd:f} USD that are left; raise the budget or lower output_tokens_max"
-        )
 
 
 def _maybe_billed(error: Exception) -> bool:

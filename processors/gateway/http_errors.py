@@ -11,6 +11,7 @@ from processors.errors import (
     ProviderQuotaError,
     ProviderRateLimitedError,
     ProviderRejectedError,
+    ProviderUnauthorizedError,
     ProviderUnavailableError,
 )
 from processors.gateway.wire import WireAnswer
@@ -19,6 +20,7 @@ RETRY_AFTER_S_MAX = 7 * 86_400.0
 """Longer than any wait that is obeyed: such a record is given up, not tried too early."""
 TOO_MANY_REQUESTS = 429
 PAYMENT_REQUIRED = 402
+UNAUTHORIZED_STATUS = frozenset({401, 403})
 TRANSIENT_STATUS = frozenset({408, 409, 425})
 SERVER_ERROR = 500
 
@@ -47,7 +49,8 @@ def http_error(
     if answer.status == PAYMENT_REQUIRED or not QUOTA_CODES.isdisjoint(codes):
         return ProviderQuotaError(f"{message}; add credit to the account")
     if not _transient(answer):
-        return ProviderRejectedError(f"{message}; check key, model name and request")
+        kind = ProviderUnauthorizedError if answer.status in UNAUTHORIZED_STATUS else ProviderRejectedError
+        return kind(f"{message}; check key, model name and request")
     after_s = retry_after_s(answer.headers, now)
     if answer.status == TOO_MANY_REQUESTS:
         return ProviderRateLimitedError(message, retry_after_s=after_s)

@@ -1,8 +1,8 @@
 """A provider's limits, kept by one worker for its share of them.
 
 All workers together stay within the provider's limits in any window of 60 seconds: each has the share of the
-partitions that it owns, and what others lend it of theirs (`lending.py`). One call waits behind the other
-(FIFO), so that many thousand waiters cost no more than one.
+partitions that it owns, and what others lend it of theirs (`lending.py`). One call after the other takes of
+them, live ones before bulk ones and tenants alike (`turns.py`).
 
 A worker that leaves takes its last call with it: in the minute after it, one call for each worker that left
 may be too many. Where the limit is 50 requests a minute for each worker or more, the headroom covers it.
@@ -10,15 +10,17 @@ may be too many. Where the limit is 50 requests a minute for each worker or more
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from processors.errors import AbandonedError, LimitWaitError
+from processors.errors import LimitWaitError, ProcessingError
 from processors.gateway.bucket import Bucket
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.places import Places
 from processors.gateway.rate_headers import LimitKind, StatedLimit
+from processors.gateway.turns import Turns, Unwanted
+from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.usage import Usage
 
@@ -36,6 +38,10 @@ REFILL_PART = 0.05
 log = logging.getLogger(__name__)
 
 
+def _wanted() -> ProcessingError | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """What a call is going to take.
@@ -44,13 +50,17 @@ class Demand:
         model: model name.
         input_tokens: estimate.
         output_tokens_max: what the request allows.
-        abandoned: asked when the turn has come; who has no more use for it leaves without taking anything.
+        lane: whose turns it takes.
+        tenant: likewise.
+        unwanted: asked when the turn has come; who has no more use for it leaves without taking anything.
     """
 
     model: str
     input_tokens: int
     output_tokens_max: int
-    abandoned: Callable[[], bool] = bool  # bool() is False: never
+    lane: Lane = Lane.LIVE
+    tenant: str = "default"
+    unwanted: Unwanted = _wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +92,7 @@ class ProviderLimits:
             kind: Bucket(limit, whole=kind is LimitKind.REQUESTS) for kind, limit in self._catalogued.items()
         }
         self._places = Places(rules.concurrency)
-        self._turn = asyncio.Lock()
+        self._turns = Turns()
         self._shared = asyncio.Event()
         self._paused_until_s = 0.0
         self._used_at_s = 0.0
@@ -112,6 +122,7 @@ class ProviderLimits:
             self._shared.set()
         else:
             self._shared.clear()
+        self._turns.sweep()  # a rebalance takes records away
 
     def pause(self, seconds: float) -> None:
         """Let nobody call for that long: the provider said so. A shorter pause does not end a longer one."""
@@ -135,10 +146,11 @@ class ProviderLimits:
             The tokens that were reserved, for `settle`.
 
         Raises:
-            LimitWaitError: no turn within `wait_s_max` seconds.
+            LimitWaitError: no turn within `wait_s_max` seconds; it says how long the provider still pauses.
+            ProcessingError: what `demand.unwanted` said.
         """
         reserved = self._reservation(demand)
-        await self._admit(reserved, demand.abandoned)
+        await self._admit(demand, reserved)
         try:
             yield reserved
         finally:
@@ -177,38 +189,43 @@ class ProviderLimits:
             output = min(round(self._output_means.get(demand.model, float(output))), output)
         return Reservation(input_tokens=demand.input_tokens, output_tokens=output)
 
-    async def _admit(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
+    async def _admit(self, demand: Demand, reserved: Reservation) -> None:
+        loop = asyncio.get_running_loop()
         self._waiting += 1
         try:
-            async with asyncio.timeout(self._wait_s_max), self._turn:
-                await self._take_turn(reserved, abandoned)
+            async with (
+                asyncio.timeout(self._wait_s_max),
+                self._turns.turn(demand.lane, demand.tenant, demand.unwanted),
+            ):
+                await self._take_turn(reserved, demand.unwanted)
         except TimeoutError:
             raise LimitWaitError(
                 f"no turn at {self._provider} in {self._wait_s_max:g} s on this worker's share of its limits,"
-                " expected one; raise the limits in the catalogue or lower the load"
+                " expected one; raise the limits in the catalogue or lower the load",
+                retry_after_s=max(self._paused_until_s - loop.time(), 0.0) or None,
             ) from None
         finally:
             self._waiting -= 1
-            self._used_at_s = asyncio.get_running_loop().time()
+            self._used_at_s = loop.time()
 
-    async def _take_turn(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
+    async def _take_turn(self, reserved: Reservation, unwanted: Unwanted) -> None:
         await self._shared.wait()
         # A place first: who holds paid tokens and then waits for a place would call in a later window.
         await self._places.take()
         try:
-            await self._take(reserved, abandoned)
+            await self._take(reserved, unwanted)
         except BaseException:
             self._give_back()
             raise
 
-    async def _take(self, reserved: Reservation, abandoned: Callable[[], bool]) -> None:
+    async def _take(self, reserved: Reservation, unwanted: Unwanted) -> None:
         # Bounded by the caller's deadline. What was taken before a pause or the loss of the share is forfeit:
         # used afterwards it would count in a window that has its own.
         while True:
             await self._open_again()
-            # Else a worker spends its share on records that others have by now.
-            if abandoned():
-                raise AbandonedError("the record was given to another worker while its call waited")
+            # Else a worker spends its share on records that others have by now, or that came too late.
+            if (error := unwanted()) is not None:
+                raise error
             await self._buckets[LimitKind.TOKENS].take(reserved.input_tokens + reserved.output_tokens)
             await self._buckets[LimitKind.INPUT_TOKENS].take(reserved.input_tokens)
             await self._buckets[LimitKind.OUTPUT_TOKENS].take(reserved.output_tokens)

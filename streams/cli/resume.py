@@ -16,7 +16,7 @@ from streams.settings import Settings
 def command(*, as_json: bool, by: str, why: str, **scopes: Any) -> None:
     """Let work go on that was paused or drained; `pressline pause --list` shows what there is.
 
-    What a breaker holds back as well stays closed until the breaker lets go.
+    A breaker of that provider, model or tenant is reset: what it held back goes on as well.
     """
     wanted = scopes_of(scopes)
     show(run(lambda: change(Settings.load(), wanted, ControlAction.RESUMED, by=by, why=why)), as_json=as_json)

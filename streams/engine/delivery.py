@@ -65,6 +65,7 @@ class RecordDelivery:
     _attempts: Attempts | None = None
     _retry_at: datetime | None = None
     _closed: Scope | None = None
+    _probe_at: datetime | None = None
 
     @property
     def lost(self) -> bool:
@@ -81,6 +82,7 @@ class RecordDelivery:
             call=self.call,
             retry_at=self._retry_at if waits else None,
             closed=self._closed if waits else None,
+            probe_at=self._probe_at if waits else None,
             scopes=self.scopes,
             timestamp_ms=self.record.timestamp_ms,
             task_id=self.record.subject,
@@ -116,7 +118,7 @@ class RecordDelivery:
         failed = self._attempts = self._attempts or earlier_attempts(self.record.headers, now, now_s)
         if failed.first_failure is None:
             failed.first_failure, failed.first_failure_s = now, now_s
-        self._closed = error.scope if isinstance(error, ScopeClosedError) else None
+        self._note_closed(error, now)
         if isinstance(error, UnavailableError):
             failed.unavailable += 1
         else:
@@ -128,6 +130,12 @@ class RecordDelivery:
             expires_in=None if self.deadline is None else self.deadline - now,
         )
         return decide(error, failures, self.policy, random.random())  # noqa: S311 - jitter
+
+    def _note_closed(self, error: Exception, now: datetime) -> None:
+        closed = error if isinstance(error, ScopeClosedError) else None
+        probe_s = closed.retry_after_s if closed else None
+        self._closed = closed.scope if closed else None
+        self._probe_at = None if probe_s is None else now + timedelta(seconds=probe_s)
 
     def _leave(self, error: Exception, disposition: Postpone | GiveUp) -> Sequence[OutRecord]:
         """Return what stands for the record once it is finished here."""

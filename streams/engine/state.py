@@ -47,6 +47,7 @@ class RecordState:
         call: the model call that it waits for, or None.
         retry_at: when it is tried again; only while `waits_for` is `retry`.
         closed: the scope whose closing it waits out, or None.
+        probe_at: when its breaker is probed at the earliest (aware), or None when a person closed it.
         scopes: what it belongs to, as far as its stage has said.
         timestamp_ms: its timestamp, in Unix milliseconds, or None.
         task_id: its task, or None when its headers do not say.
@@ -57,6 +58,7 @@ class RecordState:
     call: CallState | None
     retry_at: datetime | None
     closed: Scope | None
+    probe_at: datetime | None
     scopes: tuple[Scope, ...]
     timestamp_ms: int | None
     task_id: str | None
@@ -137,6 +139,7 @@ def waiting_state(record: InRecord, scopes: tuple[Scope, ...]) -> RecordState:
         call=None,
         retry_at=None,
         closed=None,
+        probe_at=None,
         scopes=scopes,
         timestamp_ms=record.timestamp_ms,
         task_id=record.subject,

@@ -1,6 +1,7 @@
 """What stages and engine may rely on, of the gateway and of its fake; and the gateway over real HTTP."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from fakes.model_gateway import FakeModelGateway
 from fakes.model_request import a_request
 from fakes.provider_server import ProviderServer, says, serving, wants_key
 from fakes.transport import a_completion, a_problem
+from processors.breakers import BreakerRules, Breakers
 from processors.errors import (
     ClaimedElsewhereError,
     ProcessingError,
@@ -75,6 +77,7 @@ class Rig:
             clock=FakeClock(),
             gates=Gates(),
             budgets=BudgetBook((), FakeClock()),
+            breakers=Breakers(BreakerRules(), time.monotonic),
         )
 
     async def aclose(self) -> None:

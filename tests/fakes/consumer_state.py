@@ -15,6 +15,7 @@ def a_record_state(**changes: Any) -> RecordState:
         "call": None,
         "retry_at": None,
         "closed": None,
+        "probe_at": None,
         "scopes": (),
         "timestamp_ms": 1_000,
         "task_id": "task-7",

@@ -50,14 +50,15 @@ async def test_the_topic_has_one_partition_and_keeps_the_newest_of_each_key(brok
 
 async def test_a_reader_has_closed_what_is_held_when_its_start_is_done(brokers: str) -> None:
     await put(brokers, ControlAction.PAUSED)
-    gates = Gates()
-    reader = ControlReader(ControlTail(brokers, "w1"), "w1", gates)
+    gates, resumed = Gates(), list[Scope]()
+    reader = ControlReader(ControlTail(brokers, "w1"), "w1", gates, resumed.append)
 
     async with reader:
         assert "paused by ann" in (gates.why(GENERATE) or "")
 
         await put(brokers, ControlAction.RESUMED)
         await until(lambda: gates.why(GENERATE) is None)
+        await until(lambda: resumed[-1:] == [GENERATE])
 
 
 async def test_what_is_no_change_is_skipped(brokers: str) -> None:

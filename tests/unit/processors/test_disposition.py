@@ -188,3 +188,18 @@ def test_an_empty_budget_is_waited_for_until_the_deadline_only() -> None:
     decided = decide(empty, Failures(unavailable=1, expires_in=timedelta(seconds=60)), POLICY, 0.0)
 
     assert decided == Postpone(60.0 + DEADLINE_S, FailureReason.BUDGET_EXCEEDED)
+
+
+def test_a_turn_at_a_slow_provider_is_waited_for_as_long_as_it_takes() -> None:
+    """It is no failure: a backlog that a limit of few calls a minute holds up may take days."""
+    day = Failures(unavailable=900, waited=timedelta(days=1))
+
+    assert not isinstance(decide(LimitWaitError("no turn"), day, RetryPolicy(), jitter=0.5), GiveUp)
+
+
+def test_a_record_that_found_no_turn_in_a_long_pause_is_postponed_until_its_end() -> None:
+    error = LimitWaitError("no turn", retry_after_s=250.0)
+
+    decided = decide(error, Failures(unavailable=1), RetryPolicy(), jitter=0.0)
+
+    assert decided == Postpone(250.0, FailureReason.PROVIDER_RATE_LIMITED)

@@ -53,6 +53,21 @@ def test_a_lane_that_was_idle_has_saved_no_turns_up() -> None:
     assert turns.count("bulk_acme") <= 3
 
 
+def test_a_lane_that_worked_alone_owes_no_turns_to_one_that_comes_later() -> None:
+    queue = filled(FairQueue(WEIGHTS), live_acme=900)
+    for _ in range(900):
+        queue.next()
+        queue.done("live", "acme")
+    filled(queue, bulk_acme=100)
+    filled(queue, live_acme=100)
+    turns = []
+    for _ in range(20):
+        turns.append(queue.next())
+        queue.done(str(turns[-1]).split("_", maxsplit=1)[0], "acme")
+
+    assert turns.count("live_acme") >= 17
+
+
 def test_a_lane_alone_has_everything() -> None:
     assert served(filled(FairQueue(WEIGHTS), bulk_acme=50), 50) == {"bulk_acme": 50}
 
@@ -104,9 +119,21 @@ def test_what_is_swept_is_gone_and_the_rest_keeps_its_turn() -> None:
     assert (len(queue), served(queue, 9)) == (2, {"bulk_kept": 2})
 
 
+def test_what_is_removed_is_gone_and_who_waits_no_more_is_forgotten() -> None:
+    queue = filled(FairQueue(WEIGHTS), bulk_a=2, bulk_b=1)
+
+    queue.remove("bulk", "b", "bulk_b")
+    queue.remove("bulk", "b", "bulk_b")
+    queue.remove("bulk", "a", "another")
+
+    assert (len(queue), served(queue, 9)) == (2, {"bulk_a": 2})
+
+
 STEPS = st.lists(
     st.tuples(
-        st.sampled_from(["put", "next", "done", "sweep"]), st.sampled_from("ab"), st.sampled_from("xyz")
+        st.sampled_from(["put", "next", "done", "sweep", "remove"]),
+        st.sampled_from("ab"),
+        st.sampled_from("xyz"),
     )
 )
 
@@ -114,7 +141,7 @@ STEPS = st.lists(
 @given(STEPS)
 def test_every_item_comes_out_once_in_its_tenants_order(steps: list[tuple[str, str, str]]) -> None:
     queue: FairQueue[tuple[str, str, int]] = FairQueue({"a": 3, "b": 1})
-    put, out, in_work = 0, [], []
+    put, out, in_work, removed = 0, [], [], list[tuple[str, str, int]]()
     for action, lane, tenant in steps:
         if action == "put":
             queue.put(lane, tenant, (lane, tenant, put))
@@ -126,10 +153,13 @@ def test_every_item_comes_out_once_in_its_tenants_order(steps: list[tuple[str, s
             queue.done(*in_work.pop())
         elif action == "sweep":
             out += queue.sweep(lambda item, tenant=tenant: item[1] == tenant)  # type: ignore[misc]
+        elif action == "remove" and (waiting := [item for item in queue if item[1] == tenant]):
+            queue.remove(*waiting[-1][:2], waiting[-1])
+            removed.append(waiting[-1])
     left = list(queue)
 
     assert len(queue) == len(left)
-    assert sorted(number for *_, number in (*out, *left)) == list(range(put))
+    assert sorted(number for *_, number in (*out, *left, *removed)) == list(range(put))
     by_tenant: dict[tuple[str, str], list[int]] = {}
     for lane, tenant, number in out:
         by_tenant.setdefault((lane, tenant), []).append(number)

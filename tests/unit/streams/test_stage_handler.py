@@ -9,9 +9,16 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from builders import NOW, a_classified, a_finished, a_generated, a_plan, a_spend, a_task, a_usage_recorded
+from fakes.model_gateway import FakeModelGateway
+from fakes.model_request import a_request
 from fakes.stage_ports import a_recipe, some_ports
 from processors.disposition import GiveUp, Postpone
-from processors.errors import InvalidInputsError, InvalidRecordError, ScopeClosedError
+from processors.errors import (
+    DeadlinePassedError,
+    InvalidInputsError,
+    InvalidRecordError,
+    ScopeClosedError,
+)
 from processors.model import CallState
 from schemas.base import Outcome, Stage
 from schemas.codec import decode
@@ -46,10 +53,10 @@ class FakeDelivery:
         """No test looks at it."""
 
 
-def a_handler(run: Callable[[Any, Any], Awaitable[Any]]) -> StageHandler:
+def a_handler(run: Callable[[Any, Any], Awaitable[Any]], **ports: Any) -> StageHandler:
     return StageHandler(
         spec=replace(PIPELINE[Stage.GENERATE], run=run),
-        ports=some_ports(recipe=a_recipe()),
+        ports=some_ports(recipe=a_recipe(), **ports),
         telemetry=Telemetry(CollectorRegistry()),
     )
 
@@ -164,6 +171,23 @@ async def test_the_engine_is_told_the_deadline_before_the_stage_can_fail() -> No
         await a_handler(fail).handle(a_record(value=made.value), delivery)
 
     assert delivery.deadline == deadline
+
+
+async def test_a_task_whose_deadline_passes_between_its_calls_expires_and_tells_what_it_paid() -> None:
+    async def ask_twice(_event: Any, ports: Any) -> TaskGenerated:
+        await ports.model.complete(a_request(step="outline"))
+        await ports.model.complete(a_request(step="write"))
+        return a_generated()
+
+    handler = a_handler(ask_twice, model=FakeModelGateway("{}", DeadlinePassedError("too late")))
+    delivery = FakeDelivery()
+
+    finished, usage = await handler.handle(a_record(replay=2), delivery)
+
+    event, paid = decode(finished.value, TaskFinished), decode(usage.value, UsageRecorded)
+    assert (event.outcome, event.stage, event.reason) == (Outcome.EXPIRED, Stage.GENERATE, "too late")
+    assert (event.spend, event.replay) == (a_spend().plus([paid]), 2)
+    assert 'outcome="expired",stage="generate"} 1.0' in handler.telemetry.exposition().decode()
 
 
 def test_the_dead_letter_is_the_record_as_it_was() -> None:

@@ -17,6 +17,7 @@ from schemas.base import Outcome, Stage
 from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
 from schemas.catalogue import LimitRules
 from schemas.failures import FailureReason
+from schemas.scope import Scope, ScopeKind
 from schemas.why import Cause
 from streams.budgets import BudgetLine
 from streams.scaling import BoundBy, Desired
@@ -40,6 +41,7 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     telemetry = Telemetry(CollectorRegistry())
     telemetry.watch_consumers(lambda: [("generate", a_health())])
     telemetry.watch_limits({"p": ProviderLimits("p", LimitRules(requests_per_minute=600))})
+    telemetry.watch_breakers(list)
     telemetry.watch_report(a_worker_why)
     telemetry.watch_scaling(dict)
     telemetry.watch_budgets(tuple)
@@ -107,6 +109,17 @@ async def test_limits_are_reported_with_what_was_learned_about_them() -> None:
     assert found["pressline_limit_share", labels(provider="p")] == 0.25
     assert found["pressline_limit_per_minute", labels(provider="p", kind="requests")] == 60
     assert found["pressline_limit_waiting_calls", labels(provider="p")] == 0
+
+
+def test_open_breakers_are_told_by_kind_and_name_while_they_are_open() -> None:
+    telemetry, opened = Telemetry(CollectorRegistry()), {Scope(ScopeKind.PROVIDER, "p")}
+    telemetry.watch_breakers(lambda: opened)
+    before = samples(telemetry)
+
+    opened.clear()
+
+    assert before["pressline_breaker_open", labels(kind="provider", name="p")] == 1
+    assert ("pressline_breaker_open", labels(kind="provider", name="p")) not in samples(telemetry)
 
 
 def test_backlog_and_causes_are_those_of_the_newest_report() -> None:

@@ -50,6 +50,14 @@ def test_who_holds_a_scope_decides_between_pause_and_breaker(holder: str, cause:
     assert found == (cause, "provider openai outage")
 
 
+def test_an_open_breaker_says_what_it_is_of_and_when_it_is_probed() -> None:
+    at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+    found = record_cause(a_record_state(waits_for="retry", closed=OPENAI, probe_at=at), Gates())
+
+    assert found == (Cause.BREAKER_OPEN, "provider openai, probed from 03:04:05 UTC")
+
+
 def test_a_retry_says_until_when() -> None:
     at = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ from fakes.clock import FakeClock
 from fakes.journal import FakeJournal
 from fakes.model_request import a_request
 from fakes.transport import ScriptedTransport, a_completion, a_problem
+from processors.breakers import BreakerRules, Breakers
 from processors.errors import BudgetExceededError, BudgetExhaustedError, ProviderUnavailableError
 from processors.gates import Gates
 from processors.gateway.budget_book import RECALL_S, BudgetBook
@@ -47,6 +48,7 @@ class BudgetedRig:
             clock=self.clock,
             gates=Gates(),
             budgets=BudgetBook(rules, self.clock),
+            breakers=Breakers(BreakerRules(), lambda: 0.0),
         )
 
     async def complete(self, number: int = 1, **changes: Any) -> ModelAnswer:

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -13,8 +14,10 @@ from fakes.clock import FakeClock
 from fakes.journal import FakeJournal
 from fakes.model_request import a_request
 from fakes.transport import ScriptedTransport, a_completion, a_problem
+from processors.breakers import BreakerRules, Breakers
 from processors.errors import (
     BudgetExceededError,
+    DeadlinePassedError,
     ProcessingError,
     ProviderMalformedError,
     ProviderRateLimitedError,
@@ -38,6 +41,7 @@ from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.rate_headers import LimitKind
 from processors.gateway.wire import WireAnswer
 from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest, Tool, ToolCall
+from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.scope import Scope, ScopeKind
 
@@ -56,6 +60,8 @@ STREAM = b"".join(
     )
 )
 KEY = CallKey(revision="r" * 20, step="write")
+BULK = a_task(lane=Lane.BULK, tenant="flood")
+RULES = BreakerRules(outcomes=4, open_s=10.0, probes=2)
 
 
 class Rig:
@@ -67,21 +73,25 @@ class Rig:
         prices: Prices = PRICES,
         catalogue: Catalogue = CATALOGUE,
         journal: FakeJournal | None = None,
+        limits: ProviderLimits | None = None,
     ) -> None:
         self.transport = ScriptedTransport(*replies)
         self.journal = journal or FakeJournal()
-        self.limits = ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
+        self.limits = limits or ProviderLimits("simulated", CATALOGUE.used_providers[0].limits)
         self.limits.set_share(1.0)
+        self.clock = FakeClock()
         self.gates = Gates()
+        self.now_s = 0.0
         self.gateway = Gateway(
             catalogue=catalogue,
             prices=prices,
             journal=self.journal,
             limits={"simulated": self.limits},
             transports={"simulated": self.transport},
-            clock=FakeClock(),
+            clock=self.clock,
             gates=self.gates,
             budgets=BudgetBook((), FakeClock()),
+            breakers=Breakers(RULES, lambda: self.now_s),
         )
 
     async def complete(self, request: ModelRequest | None = None) -> ModelAnswer:
@@ -256,20 +266,9 @@ class AwayJournal(FakeJournal):
 
 
 def away_rig(*replies: Any) -> Rig:
-    rig = Rig(*replies)
-    rig.journal = AwayJournal()
-    rig.journal.away = True
-    rig.gateway = Gateway(
-        catalogue=CATALOGUE,
-        prices=PRICES,
-        journal=rig.journal,
-        limits={"simulated": rig.limits},
-        transports={"simulated": rig.transport},
-        clock=FakeClock(),
-        gates=rig.gates,
-        budgets=BudgetBook((), FakeClock()),
-    )
-    return rig
+    journal = AwayJournal()
+    journal.away = True
+    return Rig(*replies, journal=journal)
 
 
 def in_virtual_time(main: Coroutine[Any, Any, None]) -> None:
@@ -496,3 +495,151 @@ async def test_a_call_that_failed_is_waited_for_no_more() -> None:
         await Rig(a_problem(503)).complete(a_request(tell=told.append))
 
     assert told[-1] is None
+
+
+def due_in(seconds: float) -> ModelRequest:
+    return a_request(task=a_task(deadline=NOW + timedelta(seconds=seconds)))
+
+
+async def test_a_call_past_its_deadline_is_not_made_and_nothing_is_booked() -> None:
+    rig = Rig(a_completion("{}"))
+
+    with pytest.raises(DeadlinePassedError, match="passed before the page was paid for"):
+        await rig.complete(due_in(-1))
+
+    assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
+
+
+async def test_an_answer_in_the_journal_is_given_past_the_deadline() -> None:
+    rig = Rig(a_completion("{}"))
+    bought = await rig.complete(due_in(10))
+    rig.clock.move(timedelta(seconds=11))
+
+    again = await rig.complete(due_in(10))
+
+    assert (again.text, len(rig.transport.requests)) == (bought.text, 1)
+
+
+def test_a_call_whose_turn_comes_past_its_deadline_is_not_made_and_nothing_is_booked() -> None:
+    async def scenario() -> None:
+        rig = Rig(a_completion("{}"))
+        rig.limits.pause(60)
+        running = asyncio.ensure_future(rig.complete(due_in(10)))
+        await asyncio.sleep(1)
+        rig.clock.move(timedelta(seconds=11))
+        with pytest.raises(DeadlinePassedError):
+            await running
+        assert (rig.transport.requests, rig.journal.attempts(KEY)) == ([], [])
+
+    in_virtual_time(scenario())
+
+
+def test_calls_that_came_too_late_use_no_limit_up() -> None:
+    async def scenario() -> float:
+        loop, limits = (
+            asyncio.get_running_loop(),
+            ProviderLimits("simulated", LimitRules(requests_per_minute=6)),
+        )
+        rig = Rig(a_completion("{}"), limits=limits)
+        late = [asyncio.ensure_future(rig.complete(due_in(10))) for _ in range(20)]
+        await asyncio.sleep(1)
+        rig.clock.move(timedelta(seconds=11))
+        began_s = loop.time()
+        await rig.complete()
+        await asyncio.gather(*late, return_exceptions=True)
+        assert len(rig.transport.requests) <= 2  # one had its turn in time
+        return loop.time() - began_s
+
+    assert virtual_time.run(scenario()) < 25.0
+
+
+async def test_a_live_call_of_a_small_tenant_goes_before_a_flood() -> None:
+    rig = Rig(a_completion("{}"), limits=ProviderLimits("simulated", LimitRules(concurrency=1)))
+    rig.transport.gate = asyncio.Event()
+    flood = [asyncio.ensure_future(rig.complete(a_request(step=f"s{n}", task=BULK))) for n in range(30)]
+    await rig.transport.asked.wait()
+    live = asyncio.ensure_future(rig.complete(a_request(step="live", task=a_task(lane=Lane.LIVE))))
+    await asyncio.sleep(0)
+
+    rig.transport.gate.set()
+    await live
+
+    assert len(rig.transport.requests) <= 3  # one was asked, one had its turn
+    for call in flood:
+        await cancelled(call)
+
+
+async def failing(rig: Rig, calls: int) -> list[BaseException | ModelAnswer]:
+    outcomes = (rig.complete(a_request(step=f"s{number}")) for number in range(calls))
+    return await asyncio.gather(*outcomes, return_exceptions=True)
+
+
+@pytest.mark.parametrize("problem", [a_problem(503), a_problem(401), a_problem(402)])
+async def test_a_provider_that_fails_is_left_alone_and_nothing_is_booked(problem: WireAnswer) -> None:
+    rig = Rig(problem)
+    await failing(rig, RULES.outcomes)
+
+    with pytest.raises(ScopeClosedError, match="4 of the last 4 failed") as raised:
+        await rig.complete()
+
+    assert raised.value.scope == Scope(ScopeKind.PROVIDER, "simulated")
+    assert raised.value.retry_after_s == RULES.open_s
+    assert (len(rig.transport.requests), rig.journal.attempts(KEY)) == (RULES.outcomes, [])
+
+
+@pytest.mark.parametrize("problem", [a_problem(429, retry_after="0"), a_problem(400)])
+async def test_what_the_limits_obey_and_what_lies_with_the_request_opens_no_breaker(
+    problem: WireAnswer,
+) -> None:
+    rig = Rig(problem)
+
+    await failing(rig, 3 * RULES.outcomes)
+
+    assert len(rig.transport.requests) == 3 * RULES.outcomes
+
+
+async def test_a_failure_that_finds_its_breaker_open_is_not_the_records() -> None:
+    rig = Rig(a_problem(503))
+    rig.transport.gate = asyncio.Event()
+    running = asyncio.ensure_future(failing(rig, 10))
+    async with asyncio.timeout(5):
+        while len(rig.transport.requests) < 10:  # noqa: ASYNC110 - the fake tells of its first request only
+            await asyncio.sleep(0)
+
+    rig.transport.gate.set()
+    kinds = [type(outcome) for outcome in await running]
+
+    assert kinds.count(ProviderUnavailableError) == RULES.outcomes - 1
+    assert kinds.count(ScopeClosedError) == 10 - (RULES.outcomes - 1)
+    assert len(rig.journal.attempts(CallKey(revision="r" * 20, step="s9"))) == 1
+
+
+def test_calls_that_wait_for_a_turn_when_the_breaker_opens_are_not_made() -> None:
+    async def scenario() -> None:
+        rig = Rig(a_problem(503), limits=ProviderLimits("simulated", LimitRules(requests_per_minute=60)))
+        outcomes = await failing(rig, 50)
+        assert len(rig.transport.requests) == RULES.outcomes
+        assert [type(outcome) for outcome in outcomes].count(ScopeClosedError) == 50 - (RULES.outcomes - 1)
+
+    in_virtual_time(scenario())
+
+
+async def test_probes_that_are_answered_let_all_calls_go_on() -> None:
+    rig = Rig(*[a_problem(503)] * RULES.outcomes, a_completion("{}"))
+    await failing(rig, RULES.outcomes)
+    rig.now_s += RULES.open_s
+
+    answers = [await rig.complete(a_request(step=f"t{number}")) for number in range(10)]
+
+    assert len(answers) == 10
+
+
+async def test_a_probe_that_fails_costs_its_record_no_attempt() -> None:
+    rig = Rig(a_problem(503))
+    await failing(rig, RULES.outcomes)
+    rig.now_s += RULES.open_s
+
+    outcomes = await failing(rig, 10)
+
+    assert {type(outcome) for outcome in outcomes} == {ScopeClosedError}
+    assert len(rig.transport.requests) == RULES.outcomes + RULES.probes

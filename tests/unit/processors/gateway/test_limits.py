@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import random
+from collections import Counter
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,12 +12,14 @@ from hypothesis import strategies as st
 from fakes import virtual_time
 from processors.errors import AbandonedError, LimitWaitError
 from processors.gateway.limits import Demand, ProviderLimits
+from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.usage import Usage
 
 WINDOW_S = 60.0
 HOUR_S = 3_600.0
 SMALL = Demand(model="m", input_tokens=100, output_tokens_max=100)
+LIVE, BULK = (replace(SMALL, lane=lane, tenant="acme") for lane in Lane)
 
 Admissions = list[tuple[float, int]]
 
@@ -172,6 +175,106 @@ def test_waiters_take_turns_in_order() -> None:
     assert virtual_time.run(scenario()) == list(range(50))
 
 
+async def admit(limits: ProviderLimits, demand: Demand, order: list[str]) -> None:
+    async with limits.admitted(demand):
+        order.append(f"{demand.lane} {demand.tenant}")
+
+
+def one_a_second() -> ProviderLimits:
+    limits = ProviderLimits("p", rules(requests_per_minute=60), wait_s_max=1e9)
+    limits.set_share(1.0)
+    return limits
+
+
+def test_a_live_call_goes_before_the_bulk_calls_that_came_first() -> None:
+    async def scenario() -> list[str]:
+        limits, order = one_a_second(), list[str]()
+        bulk = [asyncio.ensure_future(admit(limits, BULK, order)) for _ in range(300)]
+        await asyncio.sleep(10)
+        before = len(order)
+        await admit(limits, LIVE, order)
+        for call in bulk:
+            call.cancel()
+        return order[before:]
+
+    assert virtual_time.run(scenario()) == ["bulk acme", "live acme"]  # one had its turn already
+
+
+def test_bulk_calls_go_on_beside_live_calls_without_end() -> None:
+    async def scenario() -> list[str]:
+        limits, order = one_a_second(), list[str]()
+        await asyncio.gather(*(admit(limits, demand, order) for demand in [LIVE, BULK] * 200))
+        return order[:100]
+
+    assert Counter(virtual_time.run(scenario())) == {"live acme": 90, "bulk acme": 10}
+
+
+def test_a_flood_of_one_tenants_calls_leaves_the_others_their_turns() -> None:
+    async def scenario() -> list[str]:
+        limits, order = one_a_second(), list[str]()
+        flood = [replace(BULK, tenant="flood")] * 500
+        others = [replace(BULK, tenant=tenant) for tenant in ["b", "c"] * 10]
+        await asyncio.gather(*(admit(limits, demand, order) for demand in (*flood, *others)))
+        return order[:31]
+
+    assert Counter(virtual_time.run(scenario())) == {"bulk flood": 11, "bulk b": 10, "bulk c": 10}
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(st.tuples(st.sampled_from(Lane), st.sampled_from("abc"), st.floats(0, 20)), max_size=40))
+def test_whoever_gives_up_takes_no_turn_with_it(calls: list[tuple[Lane, str, float]]) -> None:
+    """Calls that are cancelled at any moment, also in that of their turn, leave the others every turn."""
+
+    async def one(limits: ProviderLimits, lane: Lane, tenant: str, patience_s: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await admit(limits, replace(SMALL, lane=lane, tenant=tenant), [])
+
+    async def scenario() -> tuple[int, int]:
+        limits, order = one_a_second(), list[str]()
+        await asyncio.gather(*(one(limits, *call) for call in calls))
+        async with asyncio.timeout(30):
+            await asyncio.gather(*(admit(limits, demand, order) for demand in [LIVE, BULK] * 5))
+        return len(order), limits.waiting()
+
+    assert virtual_time.run(scenario()) == (10, 0)
+
+
+def test_calls_whose_records_a_rebalance_took_leave_the_queue_at_once() -> None:
+    async def scenario() -> int:
+        limits, lost = one_a_second(), list[AbandonedError]()
+        gone = replace(BULK, unwanted=lambda: lost[0] if lost else None)
+        calls = [asyncio.ensure_future(admit(limits, demand, [])) for demand in [gone] * 100 + [BULK] * 9]
+        await asyncio.sleep(0.5)
+        lost.append(AbandonedError("gone"))
+        limits.set_share(0.5)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        waiting = limits.waiting()
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        return waiting
+
+    assert virtual_time.run(scenario()) == 10  # nine that are wanted, and the one whose turn it is
+
+
+@pytest.mark.parametrize(("paused_s", "left_s"), [(0.0, None), (5.0, None), (300.0, 290.0)])
+def test_a_call_without_a_turn_knows_how_long_the_providers_pause_still_is(
+    paused_s: float, left_s: float | None
+) -> None:
+    async def scenario() -> float | None:
+        limits = ProviderLimits("p", rules(requests_per_minute=1), wait_s_max=10.0)
+        limits.set_share(1.0)
+        if paused_s:
+            limits.pause(paused_s)
+        with pytest.raises(LimitWaitError) as raised:
+            await admit(limits, BULK, [])
+        return raised.value.retry_after_s
+
+    assert virtual_time.run(scenario()) == (left_s and pytest.approx(left_s, abs=0.1))
+
+
 def test_a_pause_holds_every_call_until_it_is_over() -> None:
     log: Admissions = []
 
@@ -287,7 +390,7 @@ def test_a_call_whose_record_went_elsewhere_leaves_the_queue_without_taking_a_tu
         loop = asyncio.get_running_loop()
         limits = ProviderLimits("p", rules(requests_per_minute=6), wait_s_max=1e9)
         limits.set_share(1.0)
-        gone = replace(SMALL, abandoned=lambda: True)
+        gone = replace(SMALL, unwanted=lambda: AbandonedError("gone"))
 
         async def abandoned() -> None:
             with pytest.raises(AbandonedError):

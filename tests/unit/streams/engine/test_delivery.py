@@ -259,3 +259,23 @@ async def test_a_record_of_a_closed_scope_waits_however_long_it_takes() -> None:
     finished = await a_delivery(handler, producer, policy).run()
 
     assert (finished, handler.attempts, producer.sent) == (True, 6, [RESULT])
+
+
+async def test_a_record_says_which_breaker_it_waits_for_and_when_that_is_probed() -> None:
+    scope = Scope(ScopeKind.PROVIDER, "openai")
+    delivery = a_delivery(
+        ScriptedHandler([ScopeClosedError(scope, "it fails", retry_after_s=9.0)]), FakeRecordProducer()
+    )
+    running = asyncio.ensure_future(delivery.run())
+    async with asyncio.timeout(5):
+        while delivery.state.waits_for != "retry":  # noqa: ASYNC110 - the delivery tells nobody
+            await asyncio.sleep(0)
+
+    state = delivery.state
+    delivery.held.closing.set()
+    await running
+
+    assert state.closed == scope
+    assert state.retry_at is not None
+    assert state.probe_at is not None
+    assert timedelta() <= state.retry_at - state.probe_at < timedelta(seconds=POLICY.backoff_s_max + 1)

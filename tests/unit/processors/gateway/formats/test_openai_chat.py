@@ -13,6 +13,7 @@ from processors.errors import (
     ProviderRateLimitedError,
     ProviderRefusedError,
     ProviderRejectedError,
+    ProviderUnauthorizedError,
     ProviderUnavailableError,
 )
 from processors.gateway.counts import believable, of_text
@@ -151,7 +152,8 @@ def test_anything_but_a_completion_is_malformed(answer: WireAnswer) -> None:
         (a_problem(402), ProviderQuotaError),
         (a_problem(429, x_should_retry="false"), ProviderRejectedError),
         *((a_problem(status), ProviderUnavailableError) for status in (408, 409, 500, 502, 503, 504, 529)),
-        *((a_problem(status), ProviderRejectedError) for status in (301, 400, 401, 403, 404, 413, 422)),
+        *((a_problem(status), ProviderRejectedError) for status in (301, 400, 404, 413, 422)),
+        *((a_problem(status), ProviderUnauthorizedError) for status in (401, 403)),
         (a_problem(400, x_should_retry="true"), ProviderUnavailableError),
         (a_problem(500, x_should_retry="false"), ProviderRejectedError),
         (WireAnswer(status=503, headers={}, body=b"<html>"), ProviderUnavailableError),
