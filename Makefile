@@ -12,10 +12,11 @@ BROKERS ?= 1
 BROKER_KILLS ?= 1
 FAULTS ?= all
 SEED ?= 1
+SEEDS ?= 1000
 SCENARIO ?= all
 SOAK_S ?= 3600
 
-.PHONY: demo test lint format bench chaos scenarios soak clean lock help
+.PHONY: demo test lint format bench chaos simulate scenarios soak clean lock help
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -48,6 +49,9 @@ scenarios: $(DEV_STAMP) ## Play SCENARIO (or all) and hold what is measured besi
 
 soak: $(DEV_STAMP) ## Load workers steadily for SOAK_S seconds: nothing that they hold may grow.
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios soak --soak-s $(SOAK_S)
+
+simulate: $(DEV_STAMP) ## Break engine and gateway on a virtual clock, SEEDS times; prints one JSON object last.
+	@PYTHONPATH=tests $(BIN)/python -m simulation --seeds $(SEEDS) --seed $(SEED)
 
 lock: $(DEV_STAMP) ## Renew the hash-locked requirements from pyproject.toml.
 	@for name in runtime embedded dev; do \

@@ -53,8 +53,14 @@ class _Breaker:
 
 @dataclass(slots=True, eq=False)
 class Admission:
-    """What is said of one piece of work at its end; what nobody says anything of counts as nothing."""
+    """What is said of one piece of work at its end; what nobody says anything of counts as nothing.
 
+    Attributes:
+        probe: whether it was let through to see if a breaker may close.
+        failed: how it ended.
+    """
+
+    probe: bool
     failed: bool | None = None
 
     def succeed(self) -> None:
@@ -102,7 +108,7 @@ class Breakers:
         probes = [breaker for _, breaker in breakers if breaker.open_until_s is not None]
         for breaker in probes:
             breaker.probing += 1
-        admission = Admission()
+        admission = Admission(probe=bool(probes))
         try:
             yield admission
         finally:

@@ -13,6 +13,7 @@ from processors.errors import (
     ProviderUnauthorizedError,
     ProviderUnavailableError,
     ScopeClosedError,
+    TransientError,
 )
 from schemas.scope import Scope
 
@@ -50,7 +51,9 @@ class CallBreakers:
         """Let one call through.
 
         A failure that a breaker counts, and that finds it open then, is the outage's and not the record's: it
-        becomes ScopeClosedError, which uses up no attempt.
+        becomes ScopeClosedError, which uses up no attempt. But a probe may fail by its own record, which must
+        come to an end also when nothing else is there that could close the breaker: it stays what it is,
+        unless the account is at fault.
 
         Yields:
             A function to call when the answer is there.
@@ -58,19 +61,21 @@ class CallBreakers:
         Raises:
             ScopeClosedError: a scope is open, or half-open with its probes under way.
         """
+        probe = False
         try:
             with (
                 self._judged(model, AGAINST_MODEL) as of_model,
                 self._judged(provider, AGAINST_PROVIDER) as of_provider,
             ):
+                probe = of_provider.probe or of_model.probe
                 yield lambda: _succeed(of_provider, of_model)
         except (*AGAINST_PROVIDER, ProviderMalformedError) as error:
             if self._breakers.refusal(provider) is not None:
                 self._breakers.reset(model)  # when nobody answers it is not the model's fault
             closed = self.refusal((provider, model))
-            if closed is not None:
-                raise closed from error
-            raise
+            if closed is None or (probe and isinstance(error, TransientError)):
+                raise
+            raise closed from error
 
     @contextmanager
     def _judged(self, scope: Scope, against: tuple[type[ProcessingError], ...]) -> Iterator[Admission]:

@@ -62,7 +62,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     Args:
         settings: how to join.
         on_share: told after each assignment which share of the topics' partitions is ours (0 to 1), and
-            at each revocation that none is.
+            at each revocation and at the end that none is.
         on_broken: told when an assignment cannot be taken over; the worker must restart.
     """
 
@@ -133,6 +133,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def stop(self) -> None:
         """Leave the group and disconnect."""
+        self._on_share(0.0)  # others get it now: a worker that still drains would lend it a second time
         if self._consumer is not None:
             await self._consumer.stop()
 
@@ -221,6 +222,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         for partition, held in self.partitions.items():
             held.paused = False
             self._consumer.seek(TopicPartition(*partition), held.window.next_offset)
+        self.throttle()  # a full window that came straight back would grow by a poll at every rebalance
         share = len(assigned) / max(1, self._partitions_in_all())
         log.info("%s: %d partitions assigned, share %.3f", self._settings.group, len(assigned), share)
         self._on_share(share)

@@ -101,6 +101,31 @@ def test_a_failure_that_opens_its_breaker_says_when_it_is_probed() -> None:
     assert isinstance(raised.value.__cause__, ProviderQuotaError)
 
 
+def half_open() -> Rig:
+    rig = Rig()
+    for _ in range(RULES.outcomes):
+        rig.call(ProviderUnavailableError("x"))
+    rig.now_s += RULES.open_s
+    return rig
+
+
+def test_a_probe_that_fails_is_an_attempt_of_its_record() -> None:
+    """A record that always fails would else keep its breaker open, and wait, for as long as it is alone."""
+    rig = half_open()
+
+    with pytest.raises(ProviderUnavailableError), rig.breakers.admitted(OPENAI, NANO):
+        raise ProviderUnavailableError("x")
+
+    assert rig.open == {OPENAI}
+
+
+def test_a_probe_that_the_account_fails_costs_its_record_nothing() -> None:
+    rig = half_open()
+
+    with pytest.raises(ScopeClosedError), rig.breakers.admitted(OPENAI, NANO):
+        raise ProviderQuotaError("no credit")
+
+
 def test_before_it_opens_a_failure_stays_what_it_is() -> None:
     with pytest.raises(ProviderQuotaError), Rig().breakers.admitted(OPENAI, NANO):
         raise ProviderQuotaError("no credit")

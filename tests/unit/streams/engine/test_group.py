@@ -1,14 +1,16 @@
-"""A member of a group: when it commits."""
+"""A member of a group: when it commits, and what it takes after a rebalance."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from streams.engine.group import GroupMember, GroupSettings
 from streams.engine.partitions import Committed
 from streams.engine.records import Partition
+from streams.engine.window import WINDOW_OFFSETS_MAX
 
 SETTINGS = GroupSettings(brokers="nowhere:9092", group="g", client_id="c", topics=("t",))
 
@@ -19,6 +21,9 @@ class FakeConsumer:
 
     generation: int
     commits: list[Mapping[Any, Any]] = field(default_factory=list)
+    position: dict[TopicPartition, int] = field(default_factory=dict)
+    paused: set[TopicPartition] = field(default_factory=set)
+    stopped: bool = False
 
     @property
     def _coordinator(self) -> "FakeConsumer":
@@ -26,6 +31,27 @@ class FakeConsumer:
 
     async def commit(self, offsets: Mapping[Any, Any]) -> None:
         self.commits.append(offsets)
+
+    async def fetch_committed_offsets(self, _: Iterable[TopicPartition]) -> Mapping[TopicPartition, Any]:
+        return {}
+
+    async def beginning_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    async def end_offsets(self, partitions: Iterable[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return dict.fromkeys(partitions, 2 * WINDOW_OFFSETS_MAX)
+
+    def partitions_for_topic(self, _: str) -> set[int]:
+        return {0}
+
+    async def stop(self) -> None:
+        self.stopped = True
+
+    def seek(self, tp: TopicPartition, offset: int) -> None:
+        self.position[tp] = offset
+
+    def pause(self, tp: TopicPartition) -> None:
+        self.paused.add(tp)
 
 
 @pytest.mark.parametrize(("generation", "commits"), [(3, 1), (-1, 0), (4, 0)])
@@ -43,3 +69,34 @@ async def test_only_a_member_of_the_generation_of_its_assignment_commits(
     await member.commit()
 
     assert len(member._consumer.commits) == commits
+
+
+async def test_a_full_window_that_comes_straight_back_takes_nothing_more() -> None:
+    tp = TopicPartition("t", 0)
+    member = GroupMember(SETTINGS, on_share=lambda _: None, on_broken=lambda _: None)
+    member._consumer = FakeConsumer(generation=1)
+    await member.on_partitions_assigned([tp])
+    held = member.partitions.get(Partition("t", 0))
+    assert held is not None
+    for offset in range(WINDOW_OFFSETS_MAX):
+        held.window.take(offset)
+    member._consumer = FakeConsumer(generation=2)  # its partitions are new, so none is paused
+
+    await member.on_partitions_revoked([tp])
+    await member.on_partitions_assigned([tp])
+
+    assert member.partitions.get(Partition("t", 0)) is held
+    assert member._consumer.position == {tp: WINDOW_OFFSETS_MAX}
+    assert member._consumer.paused == {tp}
+
+
+async def test_who_leaves_the_group_has_no_share_any_more() -> None:
+    shares: list[float] = []
+    member = GroupMember(SETTINGS, on_share=shares.append, on_broken=lambda _: None)
+    member._consumer = FakeConsumer(generation=1)
+    await member.on_partitions_assigned([TopicPartition("t", 0)])
+
+    await member.stop()
+
+    assert member._consumer.stopped
+    assert shares == [1.0, 0.0]
