@@ -1,7 +1,8 @@
 """From an event to the record that carries it: topic, key, CloudEvents headers, trace context."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from processors.errors import EventTooLargeError
@@ -16,6 +17,7 @@ from schemas.events import (
 from schemas.failures import REPLAY_COUNT
 from schemas.headers import EventHeaders
 from schemas.task import Task
+from schemas.timing import TIMING, timing_text
 from schemas.usage import UsageRecorded
 from streams.engine.records import OutRecord
 from streams.topics import event_type, topic_name, topic_of
@@ -29,11 +31,13 @@ class Lineage:
         source: CloudEvents source, such as `urn:pressline:classify`.
         traceparent: trace context of the record that led to it, or None.
         replay: how many times the task came back from a dead-letter topic.
+        timing_s: what that record's time since it was taken went into, in seconds.
     """
 
     source: str
     traceparent: str | None = None
     replay: int = 0
+    timing_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def task_of(event: Event) -> Task:
@@ -62,6 +66,8 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
     ).to_record()
     if lineage.replay:
         headers.append((REPLAY_COUNT, str(lineage.replay).encode()))
+    if timing := timing_text(lineage.timing_s):
+        headers.append((TIMING, timing.encode()))
     try:
         value = encode(event)
     except InvalidMessageError as error:

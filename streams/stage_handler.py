@@ -61,6 +61,7 @@ class StageHandler:
         if isinstance(result, TaskFinished):
             result = result.model_copy(update={"replay": lineage.replay})
             self.telemetry.finished(self.spec.stage, result.outcome)
+        lineage = replace(lineage, timing_s=delivery.timing_s)
         return (event_record(result, lineage), *self._usage(delivery, lineage))
 
     def postpone(
@@ -97,6 +98,7 @@ class StageHandler:
             replay=lineage.replay,
         )
         self.telemetry.finished(stage, Outcome.DEAD_LETTERED)
+        lineage = replace(lineage, timing_s=delivery.timing_s)
         return (letter, event_record(finished, lineage), *self._usage(delivery, lineage))
 
     async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:

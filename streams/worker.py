@@ -48,6 +48,7 @@ from streams.store.recipes import PostgresRecipeStore
 from streams.store.reports import PostgresReports
 from streams.store.reviews import PostgresReviews
 from streams.store.sites import PostgresSites
+from streams.store.task_events import PostgresTaskEvents
 from streams.store.tasks import PostgresTaskIndex
 from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
@@ -236,7 +237,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         pages = PostgresPageIndex(self._database)
         return [
             TaskIndexer(
-                brokers, self.worker_id, PostgresTaskIndex(self._database), PostgresReviews(self._database)
+                brokers,
+                self.worker_id,
+                PostgresTaskIndex(self._database),
+                PostgresReviews(self._database),
+                PostgresTaskEvents(self._database),
             ),
             SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
         ]

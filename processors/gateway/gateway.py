@@ -148,10 +148,10 @@ class Gateway:
             opened = await self._writer.open(plan.intent)
             if isinstance(opened, JournaledAnswer):
                 return _replay(request, opened)
-            bought, first_token_s = await self._buy(plan, opened.attempt)
+            bought = await self._buy(plan, opened.attempt)
             limits.settle(plan.demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
-        return _answer(request, bought, replayed=False, first_token_s=first_token_s)
+        return _answer(request, bought, replayed=False)
 
     def _plan(self, request: ModelRequest, key: CallKey) -> _Plan:
         model = self._catalogue.model(request.model)
@@ -186,12 +186,12 @@ class Gateway:
             if why := self._gates.why(scope):
                 raise ScopeClosedError(scope, why)
 
-    async def _buy(self, plan: _Plan, attempt: int) -> tuple[JournaledAnswer, float | None]:
+    async def _buy(self, plan: _Plan, attempt: int) -> JournaledAnswer:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
         key = plan.intent.key
         try:
             heard = await self._call(plan, attempt)
-            return self._priced(plan, attempt, heard), heard.first_token_s
+            return self._priced(plan, attempt, heard)
         except asyncio.CancelledError:
             await self._writer.cancelled(key, attempt, "cancelled during the call", billed=True)
             raise
@@ -232,6 +232,8 @@ class Gateway:
             submission_id=plan.request.task.submission_id,
             latency_s=heard.latency_s,
             answered_at=self._clock.now(),
+            first_token_s=heard.first_token_s,
+            response_model=parsed.response_model,
         )
 
     def _pause(self, plan: _Plan, error: Exception) -> None:
@@ -262,9 +264,7 @@ def _replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
     return _answer(request, found, replayed=found.submission_id != request.task.submission_id)
 
 
-def _answer(
-    request: ModelRequest, bought: JournaledAnswer, *, replayed: bool, first_token_s: float | None = None
-) -> ModelAnswer:
+def _answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -> ModelAnswer:
     task = request.task
     recorded = UsageRecorded(
         call_id=_call_id(request, bought.attempt),
@@ -284,11 +284,15 @@ def _answer(
         cost_usd=bought.cost_usd,
         simulated=bought.simulated,
         latency_s=bought.latency_s,
-        first_token_s=first_token_s,
+        first_token_s=bought.first_token_s,
         replayed=replayed,
         recorded_at=bought.answered_at,
     )
     text, tool_calls = kept_words(request, bought.text)
     return ModelAnswer(
-        text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
+        text=text,
+        tool_calls=tool_calls,
+        finish_reason=bought.finish_reason,
+        recorded=recorded,
+        response_model=bought.response_model,
     )

@@ -68,6 +68,8 @@ class JournaledAnswer:
         submission_id: the submission that paid.
         latency_s: seconds from request to whole answer.
         answered_at: when it became durable.
+        first_token_s: seconds from request to a stream's first word, or None.
+        response_model: model that answered, as the provider names it, or None.
     """
 
     attempt: int
@@ -82,6 +84,8 @@ class JournaledAnswer:
     submission_id: str
     latency_s: float
     answered_at: datetime
+    first_token_s: float | None = None
+    response_model: str | None = None
 
 
 class CallJournal(Protocol):
