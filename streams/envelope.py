@@ -32,12 +32,19 @@ class Lineage:
         traceparent: trace context of the record that led to it, or None.
         replay: how many times the task came back from a dead-letter topic.
         timing_s: what that record's time since it was taken went into, in seconds.
+        span: trace context of the span that the event was made in; None when no spans are made.
     """
 
     source: str
     traceparent: str | None = None
     replay: int = 0
     timing_s: Mapping[str, float] = field(default_factory=dict)
+    span: str | None = None
+
+    @property
+    def carried(self) -> str:
+        """The trace context that an event carries."""
+        return self.span or child_of(self.traceparent)
 
 
 def task_of(event: Event) -> Task:
@@ -62,7 +69,7 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
         time=datetime.now(UTC),
         subject=task.task_id,
         tenant=task.tenant,
-        traceparent=child_of(lineage.traceparent),
+        traceparent=lineage.carried,
     ).to_record()
     if lineage.replay:
         headers.append((REPLAY_COUNT, str(lineage.replay).encode()))
@@ -83,7 +90,7 @@ def usage_record(usage: UsageRecorded, lineage: Lineage) -> OutRecord:
         source=lineage.source,
         time=usage.recorded_at,
         subject=usage.task_id,
-        traceparent=child_of(lineage.traceparent),
+        traceparent=lineage.carried,
     )
     return OutRecord(
         topic=topic_name(UsageRecorded),
@@ -101,7 +108,7 @@ def review_record(decided: ReviewDecided, lineage: Lineage) -> OutRecord:
         source=lineage.source,
         time=decided.decided_at,
         subject=decided.task_id,
-        traceparent=child_of(lineage.traceparent),
+        traceparent=lineage.carried,
     )
     return OutRecord(
         topic=topic_name(ReviewDecided),

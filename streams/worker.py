@@ -54,6 +54,7 @@ from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
 from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
+from streams.tracing import NoTracing, Tracing, open_tracing
 from streams.why_reporter import StageBounds, WhyReporter, WhySettings, no_report
 
 DATABASE_CONNECTIONS_MAX = 16
@@ -83,6 +84,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._consumers: dict[Stage, StageConsumer] = {}
         self._others: Sequence[Any] = ()
         self._why: WhyReporter | None = None
+        self._tracing: Tracing = NoTracing()
 
     async def on_start(self) -> None:
         """Connect to everything, then take work."""
@@ -98,6 +100,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._abilities = await self._broker_abilities(brokers)
+        self._tracing = open_tracing(self.worker_id)
         self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
         await self._producer.start()
         ports = await self._ports()
@@ -124,6 +127,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         if hasattr(self, "_producer"):
             await self._producer.stop()
             await self._models.close()
+            await asyncio.to_thread(self._tracing.close)
         if hasattr(self, "_lease"):
             await self._lease.release()
             await self._lease_database.close()
@@ -200,7 +204,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             clock=SystemClock(),
             recipes=recipes,
             catalogue=self._models.catalogue,
-            model=self._models.gateway,
+            model=self._tracing.calls(self._models.gateway, self._models.catalogue),
             pages=PostgresPageIndex(self._database),
             publications=PostgresPublications(self._database, self.worker_id),
             sinks={"files": FilesSink(self.settings.site, SystemClock(), self.settings.site_url)},
@@ -226,7 +230,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 tenant_in_flight_max=settings.tenant_in_flight,
                 drain_s_max=settings.drain_s,
             ),
-            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry),
+            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry, tracing=self._tracing),
             self._producer,
             policy=RetryPolicy(),
             on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,
