@@ -24,4 +24,6 @@ def test_any_text_is_read_as_metrics_or_nothing(text: str) -> None:
 
 
 def test_metrics_of_others_are_passed_over() -> None:
-    assert parse_timing('call;dur=5, cache;desc="hit", db;dur=-1, turn;dur=7') == {"call": 0.005, "turn": 0.007}
+    text = 'call;dur=5, cache;desc="hit", db;dur=-1, turn;dur=7'
+
+    assert parse_timing(text) == {"call": 0.005, "turn": 0.007}

@@ -26,7 +26,7 @@ from streams.pipeline import PIPELINE
 GENERATE = PIPELINE[Stage.GENERATE]
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 CATALOGUE = default().simulated_at("http://127.0.0.1:4711/v1")
-SECRET = "Write about Paris."
+PROMPT = "Write about Paris."
 
 
 class Spans:
@@ -95,11 +95,11 @@ def test_a_failure_tells_its_reason_and_not_its_text() -> None:
     spans = Spans()
 
     with pytest.raises(ProviderTimeoutError), spans.tracing.process(GENERATE, a_record()):
-        raise ProviderTimeoutError(SECRET)
+        raise ProviderTimeoutError(PROMPT)
 
     [span] = spans.ended
     assert (told(span)["error.type"], span.status.description) == ("provider_timeout", "provider_timeout")
-    assert SECRET not in span.to_json()
+    assert PROMPT not in span.to_json()
 
 
 async def test_a_call_is_a_child_of_its_record_with_tokens_model_and_address() -> None:
@@ -123,7 +123,7 @@ async def test_a_call_is_a_child_of_its_record_with_tokens_model_and_address() -
     }
     assert told(call) | expected == told(call)
     assert "gen_ai.provider.name" in told(call)
-    assert SECRET not in call.to_json()
+    assert PROMPT not in call.to_json()
     assert "Paris is old." not in call.to_json()
 
 
@@ -147,10 +147,10 @@ async def test_a_call_that_fails_is_spanned_and_one_that_was_held_back_is_not() 
         return reply
 
     with pytest.raises(ProviderTimeoutError):
-        await spans.ask(fails(ProviderTimeoutError(SECRET)))
+        await spans.ask(fails(ProviderTimeoutError(PROMPT)))
     with pytest.raises(ScopeClosedError):
         await spans.ask(fails(ScopeClosedError(Scope(ScopeKind.PROVIDER, "openai"), "paused")))
 
     [call] = spans.ended
     assert told(call)["error.type"] == "provider_timeout"
-    assert SECRET not in call.to_json()
+    assert PROMPT not in call.to_json()
