@@ -235,7 +235,18 @@ WORDS: Mapping[EventKind, Callable[[Detail], str]] = {
 
 
 def _calls_table(path: TaskPath) -> Table:
-    columns = ("Step", "Try", "Model", "Provider", "State", "Fresh", "Read", "Write", "Other", "Output")
+    columns = (
+        "Step",
+        "Try",
+        "Model",
+        "Provider",
+        "State",
+        "Fresh",
+        "Cache read",
+        "Cache write",
+        "Other",
+        "Output",
+    )
     table = Table(*columns, "Reasoned", "USD", "First", "Took", "Error", title="Model calls")
     table.title_justify = "left"
     for call in path.calls:

@@ -92,9 +92,7 @@ class RecordDelivery:
     @property
     def timing_s(self) -> Mapping[str, float]:
         """Seconds since it was taken, by what it waited for or did; a retry's name has the reason."""
-        now_s, doing = time.monotonic(), self._doing
-        passed_s = self._timing_s.get(doing, 0.0) + now_s - self.since_s
-        return {**self._timing_s, doing: passed_s}
+        return self._timing_until(time.monotonic())
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""
@@ -180,8 +178,12 @@ class RecordDelivery:
 
     def _passed(self) -> None:
         """Book the time since the last change on what the record did in it."""
-        self._timing_s = dict(self.timing_s)
-        self.since_s = time.monotonic()
+        now_s = time.monotonic()
+        self._timing_s, self.since_s = self._timing_until(now_s), now_s
+
+    def _timing_until(self, now_s: float) -> dict[str, float]:
+        doing = self._doing
+        return {**self._timing_s, doing: self._timing_s.get(doing, 0.0) + now_s - self.since_s}
 
     @property
     def _doing(self) -> str:

@@ -18,6 +18,7 @@ from processors.errors import (
     ScopeClosedError,
     StoreUnavailableError,
 )
+from processors.model import CallPhase, CallState
 from schemas import failures as names
 from schemas.failures import FailureReason
 from schemas.scope import Scope, ScopeKind
@@ -259,3 +260,26 @@ async def test_a_record_of_a_closed_scope_waits_however_long_it_takes() -> None:
     finished = await a_delivery(handler, producer, policy).run()
 
     assert (finished, handler.attempts, producer.sent) == (True, 6, [RESULT])
+
+
+async def test_the_time_of_a_record_is_told_by_what_it_went_into() -> None:
+    handler = ScriptedHandler([ProviderUnavailableError("busy")])
+    delivery = a_delivery(handler, FakeRecordProducer())
+    delivery.taken_s -= 2.0
+
+    await delivery.run()
+
+    timing_s = delivery.timing_s
+    assert timing_s["turn"] >= 2.0
+    assert timing_s["retry-provider_unavailable"] > 0
+    assert sum(timing_s.values()) >= delivery.since_s - delivery.taken_s - 1e-6
+
+
+def test_a_call_and_its_wait_for_quota_are_told_apart() -> None:
+    delivery = a_delivery(ScriptedHandler(), FakeRecordProducer())
+
+    for phase in (CallPhase.QUOTA, CallPhase.CALL):
+        delivery.tell(CallState(phase, "openai", "small-1"))
+    delivery.tell(None)
+
+    assert {"quota", "call"} <= delivery.timing_s.keys()
