@@ -43,7 +43,7 @@ chaos: $(DEV_STAMP) ## Break everything under load and check that nothing is los
 
 lock: $(DEV_STAMP) ## Renew the hash-locked requirements from pyproject.toml.
 	@for name in runtime embedded dev; do \
-	  extra="--extra otel"; [ $$name = runtime ] || extra="--extra $$name"; \
+	  extra="--extra otel --extra tokens"; [ $$name = runtime ] || extra="--extra $$name"; \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header $$extra pyproject.toml -o $(LOCKS)/$$name.txt; \
 	done

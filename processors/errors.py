@@ -21,6 +21,7 @@
         ├── InvalidInputsError          the inputs do not fit the recipe's schema
         ├── InvalidOutputError          the model's answer stayed invalid after its repair round
         ├── BudgetExceededError         the task's budget does not cover the next call
+        ├── PromptTooLongError          prompt and answer do not fit the model's context window
         ├── UnpricedModelError          the model has no known price
         ├── ProviderRefusedError        a refusal or safety block: an outcome, not a failure to retry
         ├── ProviderRejectedError       4xx: the request or the key is wrong
@@ -182,6 +183,12 @@ class BudgetExceededError(PermanentError):
     """The task's budget does not cover the next call at its worst case."""
 
     reason = FailureReason.BUDGET_EXCEEDED
+
+
+class PromptTooLongError(PermanentError):
+    """Prompt and answer do not fit the model's context window."""
+
+    reason = FailureReason.PROMPT_TOO_LONG
 
 
 class UnpricedModelError(PermanentError):

@@ -36,6 +36,7 @@ from processors.gates import Gates
 from processors.gateway import tokens
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.context import require_fit
 from processors.gateway.counts import believable, of_text
 from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer
@@ -121,6 +122,7 @@ class Gateway:
         Raises:
             UnpricedModelError: the model is not in the catalogue.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
+            PromptTooLongError: prompt and answer do not fit the model's context window.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
             ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
             ClaimedElsewhereError: another live worker is at this call.
@@ -133,6 +135,7 @@ class Gateway:
         if found is not None:
             return _replay(request, found)
         plan = self._plan(request, key)
+        await require_fit(request, plan.wire.body, self._catalogue.model(request.model).context_tokens)
         self._check_open(plan)
         try:
             return await self._admitted(plan)

@@ -16,6 +16,7 @@ from fakes.transport import ScriptedTransport, a_completion, a_problem
 from processors.errors import (
     BudgetExceededError,
     ProcessingError,
+    PromptTooLongError,
     ProviderMalformedError,
     ProviderRateLimitedError,
     ProviderRefusedError,
@@ -36,7 +37,7 @@ from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.rate_headers import LimitKind
 from processors.gateway.wire import WireAnswer
-from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest, Tool, ToolCall
+from processors.model import CallPhase, CallState, ChatMessage, ModelAnswer, ModelRequest, Tool, ToolCall
 from schemas.catalogue import LimitRules
 from schemas.scope import Scope, ScopeKind
 
@@ -493,3 +494,12 @@ async def test_a_call_that_failed_is_waited_for_no_more() -> None:
         await Rig(a_problem(503)).complete(a_request(tell=told.append))
 
     assert told[-1] is None
+
+
+async def test_a_prompt_that_does_not_fit_its_model_is_refused_before_it_is_booked() -> None:
+    rig = Rig(catalogue=STREAMING)
+
+    with pytest.raises(PromptTooLongError, match="expected at most the 8000"):
+        await rig.complete(a_request(messages=(ChatMessage(role="user", content="word " * 20_000),)))
+
+    assert rig.journal.attempts(KEY) == []
