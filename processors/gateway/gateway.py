@@ -120,9 +120,8 @@ class Gateway:
         """Return the model's answer: from the journal if it was bought before, else by one call.
 
         Raises:
-            UnpricedModelError: the model is not in the catalogue.
+            UnpricedModelError, PromptTooLongError: the model is not in the catalogue, or its window too small.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
-            PromptTooLongError: prompt and answer do not fit the model's context window.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
             ScopeClosedError: the provider or the model is held back, and no answer is in the journal.
             ClaimedElsewhereError: another live worker is at this call.
