@@ -120,7 +120,7 @@ class Gateway:
         """Return the model's answer: from the journal if it was bought before, else by one call.
 
         Raises:
-            UnpricedModelError, PromptTooLongError: the model is not in the catalogue, or its window too small.
+            UnpricedModelError, PromptTooLongError: the catalogue lacks the model, or its window is too small.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`.
             TransientError, PermanentError: any `Provider*Error` of `processors/errors.py`.
             ScopeClosedError: the provider or the model is held back, and no answer is in the journal.

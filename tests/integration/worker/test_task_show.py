@@ -17,6 +17,8 @@ from streams.store.tasks import PostgresTaskIndex
 pytestmark = pytest.mark.integration
 
 RATE_LIMITED = {"faults": {"http_429": 1.0}, "retry_after_s": 0.1}
+LIMITED_FOR_LONG = {"faults": {"http_429": 1.0}, "retry_after_s": 300.0}
+REFUSING = {"faults": {"refusal": 1.0}}
 
 
 async def pressline(deployment: Deployment, url: str, *arguments: str) -> Result:
@@ -87,3 +89,29 @@ async def test_a_task_that_is_tried_again_tells_its_failed_calls_and_what_it_wai
     assert (path["outcome"], path["where"]["stage"]) == (None, "generate")
     assert path["where"]["waits_for"]
     assert "waits for" in text
+
+
+async def test_a_task_that_was_put_off_and_one_that_was_given_up_say_where_they_are(
+    deployment: Deployment, empty_database_url: str
+) -> None:
+    await deployment.start_provider(**REFUSING)
+    await deployment.start_worker()
+
+    async def has(task_id: str, kind: str) -> bool:
+        result = await pressline(deployment, empty_database_url, "task", "show", task_id, "--json")
+        return result.exit_code == 0 and kind in [s["kind"] for s in json.loads(result.stdout)["steps"]]
+
+    [given_up] = await deployment.submit(1)
+    await until(lambda: has(given_up.task_id, "finished"))
+    await deployment.behave(**LIMITED_FOR_LONG)
+    [waiting] = await deployment.submit(1, first=1)
+    await until(lambda: has(waiting.task_id, "postponed"))
+
+    postponed = await shown(deployment, empty_database_url, waiting.task_id)
+    dead = await shown(deployment, empty_database_url, given_up.task_id)
+
+    assert postponed["where"]["waits_for"].startswith("its next try at")
+    assert "provider_rate_limited" in postponed["where"]["waits_for"]
+    assert [step["kind"] for step in dead["steps"]][-2:] == ["dead_lettered", "finished"]
+    assert dead["steps"][-2]["detail"]["position"].startswith("pressline.generate.dead.v1/")
+    assert (dead["outcome"], dead["calls_made"][0]["state"]) == ("dead_lettered", "unknown")
