@@ -1,9 +1,5 @@
 """Stage classify: an accepted task in, its plan out."""
 
-from collections.abc import Mapping
-
-from pydantic import JsonValue
-
 from processors.errors import InvalidInputsError
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
@@ -38,13 +34,12 @@ async def classify(event: TaskSubmitted, ports: Ports) -> TaskClassified | TaskF
     return TaskClassified(task=task, plan=_plan(event, recipe, ports), repair=None, spend=Spend())
 
 
-def difficulty_of(policy: ModelPolicy, inputs: Mapping[str, JsonValue], missing: int) -> float:
+def difficulty_of(policy: ModelPolicy, chars: int, missing: int) -> float:
     """Return how hard the task is, from 0 to 1.
 
     It is `difficulty_base`, plus `difficulty_per_1000_chars` times the length of the inputs as JSON in 1,000s
     of characters, plus `difficulty_per_missing_input` for each missing optional input; at most 1.
     """
-    chars = len(canonical(inputs).decode())
     difficulty = (
         policy.difficulty_base
         + policy.difficulty_per_1000_chars * chars / 1000
@@ -68,18 +63,28 @@ def higher_risk(one: Risk, other: Risk) -> Risk:
 def _plan(event: TaskSubmitted, recipe: CompiledRecipe, ports: Ports) -> Plan:
     task, policy = event.task, recipe.recipe.model
     missing = len(recipe.missing_inputs(task.inputs))
-    difficulty = difficulty_of(policy, task.inputs, missing)
+    chars = len(canonical(task.inputs).decode())
+    difficulty = difficulty_of(policy, chars, missing)
     tier = tier_for(policy, difficulty)
+    risk = higher_risk(task.risk, recipe.recipe.risk)
     return Plan(
         recipe=recipe.ref,
         revision=task.revision(recipe.version),
         difficulty=difficulty,
         tier=tier,
         model=ports.catalogue.model_for(tier),
-        risk=higher_risk(task.risk, recipe.recipe.risk),
-        why=(
-            f"Difficulty is {difficulty} with {missing} optional inputs missing, and the recipe trusts small "
-            f"up to {policy.small_up_to} and mid up to {policy.mid_up_to}, so {tier} is good enough; "
-            f"risk is the higher of the task's ({task.risk}) and the recipe's ({recipe.recipe.risk})."
-        ),
+        risk=risk,
+        why=f"{_difficulty_in_words(policy, chars, missing)} {tier} is the cheapest that is good enough. "
+        f"Risk {risk} is the higher of the task's ({task.risk}) and the recipe's ({recipe.recipe.risk}).",
+    )
+
+
+def _difficulty_in_words(policy: ModelPolicy, chars: int, missing: int) -> str:
+    of_chars = policy.difficulty_per_1000_chars * chars / 1000
+    of_missing = policy.difficulty_per_missing_input * missing
+    return (
+        f"Difficulty {difficulty_of(policy, chars, missing)}: {policy.difficulty_base:g} to begin with, "
+        f"{of_chars:.3f} for {chars} characters of inputs, {of_missing:g} for {missing} optional inputs that "
+        f"are missing. The recipe trusts small models up to {policy.small_up_to:g}, mid ones up to "
+        f"{policy.mid_up_to:g}:"
     )

@@ -22,6 +22,7 @@
         ├── InvalidInputsError          the inputs do not fit the recipe's schema
         ├── InvalidOutputError          the model's answer stayed invalid after its repair round
         ├── BudgetExceededError         a budget does not cover the next call, and waiting does not help
+        ├── PromptTooLongError          prompt and answer do not fit the model's context window
         ├── UnpricedModelError          the model has no known price
         ├── ProviderRefusedError        a refusal or safety block: an outcome, not a failure to retry
         ├── ProviderRejectedError       4xx: the provider will not take this request
@@ -194,6 +195,12 @@ class BudgetExceededError(PermanentError):
     """A budget, the task's own or a configured one, does not cover the call, and no wait changes that."""
 
     reason = FailureReason.BUDGET_EXCEEDED
+
+
+class PromptTooLongError(PermanentError):
+    """Prompt and answer do not fit the model's context window."""
+
+    reason = FailureReason.PROMPT_TOO_LONG
 
 
 class UnpricedModelError(PermanentError):

@@ -155,9 +155,11 @@ class ModelAnswer:
         finish_reason: `stop` or `length`.
         recorded: the call as the usage topic carries it.
         tool_calls: what the model asks to be done, when the request offered tools.
+        response_model: model that answered, as the provider names it, or None.
     """
 
     text: str
     finish_reason: Literal["stop", "length"]
     recorded: UsageRecorded
     tool_calls: tuple[ToolCall, ...] = ()
+    response_model: str | None = None

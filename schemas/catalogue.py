@@ -99,7 +99,9 @@ class ModelRules(Message):
     provider: Identifier = Field(description="Name of a provider in this catalogue.")
     tier: Tier
     price: PriceSource | OwnPrice
-    context_tokens: int = Field(ge=1, le=100_000_000, description="Most input tokens that it takes.")
+    context_tokens: int = Field(
+        ge=1, le=100_000_000, description="Its context window: prompt and answer together."
+    )
 
 
 class CatalogueRules(Message):

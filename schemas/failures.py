@@ -12,6 +12,7 @@ class FailureReason(StrEnum):
     INVALID_INPUTS = "invalid_inputs"
     INVALID_OUTPUT = "invalid_output"
     BUDGET_EXCEEDED = "budget_exceeded"
+    PROMPT_TOO_LONG = "prompt_too_long"
     UNPRICED_MODEL = "unpriced_model"
     PROVIDER_REFUSED = "provider_refused"
     PROVIDER_REJECTED = "provider_rejected"

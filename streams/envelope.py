@@ -1,7 +1,8 @@
 """From an event to the record that carries it: topic, key, CloudEvents headers, trace context."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from processors.errors import EventTooLargeError
@@ -16,6 +17,7 @@ from schemas.events import (
 from schemas.failures import REPLAY_COUNT
 from schemas.headers import EventHeaders
 from schemas.task import Task
+from schemas.timing import TIMING, timing_text
 from schemas.usage import UsageRecorded
 from streams.engine.records import OutRecord
 from streams.topics import event_type, topic_name, topic_of
@@ -29,11 +31,20 @@ class Lineage:
         source: CloudEvents source, such as `urn:pressline:classify`.
         traceparent: trace context of the record that led to it, or None.
         replay: how many times the task came back from a dead-letter topic.
+        timing_s: what that record's time since it was taken went into, in seconds.
+        span: trace context of the span that the event was made in; None when no spans are made.
     """
 
     source: str
     traceparent: str | None = None
     replay: int = 0
+    timing_s: Mapping[str, float] = field(default_factory=dict)
+    span: str | None = None
+
+    @property
+    def carried(self) -> str:
+        """The trace context that an event carries."""
+        return self.span or child_of(self.traceparent)
 
 
 def task_of(event: Event) -> Task:
@@ -58,10 +69,12 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
         time=datetime.now(UTC),
         subject=task.task_id,
         tenant=task.tenant,
-        traceparent=child_of(lineage.traceparent),
+        traceparent=lineage.carried,
     ).to_record()
     if lineage.replay:
         headers.append((REPLAY_COUNT, str(lineage.replay).encode()))
+    if timing := timing_text(lineage.timing_s):
+        headers.append((TIMING, timing.encode()))
     try:
         value = encode(event)
     except InvalidMessageError as error:
@@ -77,7 +90,7 @@ def usage_record(usage: UsageRecorded, lineage: Lineage) -> OutRecord:
         source=lineage.source,
         time=usage.recorded_at,
         subject=usage.task_id,
-        traceparent=child_of(lineage.traceparent),
+        traceparent=lineage.carried,
     )
     return OutRecord(
         topic=topic_name(UsageRecorded),
@@ -95,7 +108,7 @@ def review_record(decided: ReviewDecided, lineage: Lineage) -> OutRecord:
         source=lineage.source,
         time=decided.decided_at,
         subject=decided.task_id,
-        traceparent=child_of(lineage.traceparent),
+        traceparent=lineage.carried,
     )
     return OutRecord(
         topic=topic_name(ReviewDecided),

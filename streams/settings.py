@@ -19,6 +19,8 @@ INDEX = "index"
 """Beside the stages a worker can run this: the task index and the site's index pages."""
 REDELIVER = "redeliver"
 """And this: taking records that waited in retry topics back to their own."""
+OTLP_ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
+"""Where spans go. Source: https://opentelemetry.io/docs/specs/otel/protocol/exporter/"""
 RUNNABLE = (*Stage, INDEX, REDELIVER)
 
 
@@ -176,6 +178,11 @@ def child_environment(settings: Settings) -> dict[str, str]:
 def provider_keys(names: Iterable[str]) -> Mapping[str, SecretStr]:
     """Return those API keys of `names` that the environment holds, by the names their own clients use."""
     return {name: SecretStr(os.environ[name]) for name in names if os.environ.get(name)}
+
+
+def otlp_endpoint() -> str | None:
+    """Return where spans are to be sent, by OpenTelemetry's own variable; None: no spans are made."""
+    return os.environ.get(OTLP_ENDPOINT) or None
 
 
 def _nothing_runs(setting: str, home: Path) -> str:

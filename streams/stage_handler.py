@@ -21,6 +21,7 @@ from streams.envelope import Lineage, event_record, usage_record
 from streams.pipeline import StageSpec
 from streams.telemetry import Telemetry
 from streams.topics import RETRY_TIERS, dead_letter_topic, event_type
+from streams.tracing import NoTracing, Tracing
 
 REASON_CHARS_MAX = 500
 FLOOD_RULES = BreakerRules(
@@ -38,12 +39,14 @@ class StageHandler:
         spec: the stage.
         ports: what it may ask for.
         telemetry: where outcomes are counted.
+        tracing: where spans are made.
         breakers: of the recipes and tenants whose records this stage dead-letters.
     """
 
     spec: StageSpec
     ports: Ports
     telemetry: Telemetry
+    tracing: Tracing = field(default_factory=NoTracing)
     breakers: Breakers = field(default_factory=lambda: Breakers(FLOOD_RULES, time.monotonic))
 
     async def handle(self, record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
@@ -52,6 +55,10 @@ class StageHandler:
         Raises:
             ProcessingError: see `processors/errors.py`.
         """
+        with self.tracing.process(self.spec, record) as span:
+            return await self._handled(record, delivery, span)
+
+    async def _handled(self, record: InRecord, delivery: Delivery, span: str | None) -> Sequence[OutRecord]:
         event, lineage = self._decode(record)
         delivery.deadline = event.task.deadline
         delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
@@ -65,6 +72,7 @@ class StageHandler:
         if isinstance(result, TaskFinished):
             result = result.model_copy(update={"replay": lineage.replay})
             self.telemetry.finished(self.spec.stage, result.outcome)
+        lineage = replace(lineage, timing_s=delivery.timing_s, span=span)
         return (event_record(result, lineage), *self._usage(delivery, lineage))
 
     def postpone(
@@ -96,6 +104,7 @@ class StageHandler:
         finished = self._end(event, Outcome.DEAD_LETTERED, reason, delivery)
         finished = finished.model_copy(update={"replay": lineage.replay})
         self.telemetry.finished(stage, Outcome.DEAD_LETTERED)
+        lineage = replace(lineage, timing_s=delivery.timing_s)
         return (letter, event_record(finished, lineage), *self._usage(delivery, lineage))
 
     async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:

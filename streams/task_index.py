@@ -6,7 +6,8 @@ wrong for good. Records that are no events are skipped here: the stage that take
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -27,8 +28,11 @@ from schemas.events import (
     TaskValidated,
 )
 from schemas.headers import parse, replay_count, text_headers
+from streams.engine.records import InRecord
 from streams.store.reviews import PostgresReviews
+from streams.store.task_events import PostgresTaskEvents
 from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
+from streams.task_history import DEAD, WAITING, task_event
 from streams.topics import LANED, event_type, topic_name
 
 GROUP = "pressline-index"
@@ -54,6 +58,8 @@ TOPICS: dict[str, type[BaseModel]] = {
     for message in TAPPED
     for lane in (Lane if message in LANED else (None,))
 }
+TYPES = {event_type(message): message for message in LANED}
+"""What retry and dead-letter topics carry: the events that stages take."""
 
 log = logging.getLogger(__name__)
 
@@ -66,23 +72,30 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         client_id: name in the broker's logs.
         tasks: the index.
         reviews: what waits for a person.
+        history: what happened to each submission.
     """
 
     def __init__(
-        self, brokers: str, client_id: str, tasks: PostgresTaskIndex, reviews: PostgresReviews
+        self,
+        brokers: str,
+        client_id: str,
+        tasks: PostgresTaskIndex,
+        reviews: PostgresReviews,
+        history: PostgresTaskEvents,
     ) -> None:
         super().__init__()
         self._brokers = brokers
         self._client_id = client_id
         self._tasks = tasks
         self._reviews = reviews
+        self._history = history
         self._consumer: Any = None
         self.last_poll_s = time.monotonic()
 
     async def on_start(self) -> None:
         """Join the group."""
         self._consumer = AIOKafkaConsumer(
-            *TOPICS,
+            *(*TOPICS, *WAITING, *DEAD),
             bootstrap_servers=self._brokers,
             group_id=GROUP,
             client_id=self._client_id,
@@ -123,7 +136,8 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
     async def _write(self, records: list[ConsumerRecord]) -> None:
         progress: list[TaskProgress] = []
         finished: list[TaskFinished] = []
-        for event, replay in _events(records):
+        seen = list(_events(records))
+        for event, replay in ((each.event, each.replay) for each in seen if each.record.topic in TOPICS):
             if isinstance(event, TaskFinished):
                 finished.append(event)
             elif isinstance(event, ReviewRequested):
@@ -133,18 +147,45 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
                 progress.append(_seen(event, replay))
         await self._tasks.upsert_progress(progress)
         await self._tasks.finish(finished)
+        await self._history.put(task_event(each.record, each.event, each.headers) for each in seen)
 
 
-def _events(records: Iterable[ConsumerRecord]) -> Iterable[tuple[Any, int]]:
-    for record in records:
-        replay = replay_count(text_headers(record.headers))
-        takes = TOPICS[record.topic]
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A record that carries an event."""
+
+    record: InRecord
+    event: Any
+    headers: Mapping[str, str]
+
+    @property
+    def replay(self) -> int:
+        return replay_count(self.headers)
+
+
+def _events(records: Iterable[ConsumerRecord]) -> Iterable[_Seen]:
+    for raw in records:
+        headers = text_headers(raw.headers)
+        # Retry and dead-letter topics carry several types; what is none of them names no task.
+        takes = TOPICS.get(raw.topic) or TYPES.get(headers.get("ce_type", ""), TaskSubmitted)
         try:
             # As the stages do: an event without its context is dead-lettered, so it is no task here either.
-            parse(record.headers, event_type(takes))
-            yield decode(record.value, takes), replay
+            parse(raw.headers, event_type(takes))
+            yield _Seen(_in_record(raw), decode(raw.value, takes), headers)
         except InvalidMessageError:
-            log.debug("not indexed: %s-%d@%d is no event", record.topic, record.partition, record.offset)
+            log.debug("not indexed: %s-%d@%d is no event", raw.topic, raw.partition, raw.offset)
+
+
+def _in_record(raw: ConsumerRecord) -> InRecord:
+    return InRecord(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        key=raw.key,
+        value=raw.value,
+        headers=tuple(raw.headers),
+        timestamp_ms=raw.timestamp,
+    )
 
 
 def _seen(event: Any, replay: int) -> TaskProgress:

@@ -55,11 +55,13 @@ from streams.store.recipes import PostgresRecipeStore
 from streams.store.reports import PostgresReports
 from streams.store.reviews import PostgresReviews
 from streams.store.sites import PostgresSites
+from streams.store.task_events import PostgresTaskEvents
 from streams.store.tasks import PostgresTaskIndex
 from streams.store.workers import WorkerLease
 from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
 from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
+from streams.tracing import NoTracing, Tracing, open_tracing
 from streams.why_reporter import StageBounds, WhyReporter, WhySettings, no_report
 
 DATABASE_CONNECTIONS_MAX = 16
@@ -88,6 +90,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._consumers: dict[Stage, StageConsumer] = {}
         self._others: Sequence[Any] = ()
         self._why: WhyReporter | None = None
+        self._tracing: Tracing = NoTracing()
 
     async def on_start(self) -> None:
         """Connect to everything, then take work."""
@@ -104,6 +107,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self.add_future(keep_lending(self._models.lenders.values()))
         self._watch_budgets()
         self._abilities = await self._broker_abilities(brokers)
+        self._tracing = open_tracing(self.worker_id)
         self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
         await self._producer.start()
         ports = await self._ports()
@@ -127,6 +131,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         if hasattr(self, "_producer"):
             await self._producer.stop()
             await self._models.close()
+            await asyncio.to_thread(self._tracing.close)
         if hasattr(self, "_lease"):
             await self._lease.release()
             await self._lease_database.close()
@@ -226,7 +231,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             clock=SystemClock(),
             recipes=recipes,
             catalogue=self._models.catalogue,
-            model=self._models.gateway,
+            model=self._tracing.calls(self._models.gateway, self._models.catalogue),
             pages=PostgresPageIndex(self._database),
             publications=PostgresPublications(self._database, self.worker_id),
             sinks={"files": FilesSink(self.settings.site, SystemClock(), self.settings.site_url)},
@@ -235,7 +240,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
     def _consumer(self, stage: Stage, ports: Ports) -> StageConsumer:
         spec, settings = PIPELINE[stage], self.settings
         lanes = spec.lanes
-        handler = StageHandler(spec=spec, ports=ports, telemetry=self._telemetry)
+        handler = StageHandler(spec=spec, ports=ports, telemetry=self._telemetry, tracing=self._tracing)
         self._breakers.append(handler.breakers)
         return StageConsumer(
             GroupSettings(
@@ -265,7 +270,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         pages = PostgresPageIndex(self._database)
         return [
             TaskIndexer(
-                brokers, self.worker_id, PostgresTaskIndex(self._database), PostgresReviews(self._database)
+                brokers,
+                self.worker_id,
+                PostgresTaskIndex(self._database),
+                PostgresReviews(self._database),
+                PostgresTaskEvents(self._database),
             ),
             SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
         ]

@@ -43,6 +43,7 @@ from processors.gateway.budgets import Refused, Verdict, refusal
 from processors.gateway.call_breakers import CallBreakers
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.context import require_fit
 from processors.gateway.counts import believable, of_text
 from processors.gateway.journal import CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
@@ -104,7 +105,7 @@ class Gateway:
         """Return the model's answer: from the journal if it was bought before, else by one call.
 
         Raises:
-            UnpricedModelError: the model is not in the catalogue.
+            UnpricedModelError, PromptTooLongError: the catalogue lacks the model, or its window is too small.
             BudgetExceededError: the call's worst case is more than `request.budget_usd`, or more than a
                 budget can ever have left for it.
             BudgetExhaustedError: more than a budget has left now.
@@ -142,6 +143,7 @@ class Gateway:
 
     async def _admitted(self, plan: CallPlan) -> ModelAnswer | Refused:
         request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
+        await require_fit(request, plan.wire.body, plan.context_tokens)
         self._check_wanted(plan)
         if recalled := self._budgets.recall(plan.intent):
             return recalled
@@ -157,11 +159,11 @@ class Gateway:
                 if isinstance(opened, Refused):
                     self._budgets.note(plan.intent, opened)
                     return opened
-                bought, first_token_s = await self._buy(plan, opened.attempt)
+                bought = await self._buy(plan, opened.attempt)
                 answered()
             limits.settle(demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
-        return recording.answer(request, bought, replayed=False, first_token_s=first_token_s)
+        return recording.answer(request, bought, replayed=False)
 
     def _check_wanted(self, plan: CallPlan) -> None:
         if (error := self._unwanted(plan)) is not None:
@@ -181,12 +183,12 @@ class Gateway:
                 return ScopeClosedError(scope, why)
         return self._breakers.refusal(plan.scopes)
 
-    async def _buy(self, plan: CallPlan, attempt: int) -> tuple[JournaledAnswer, float | None]:
+    async def _buy(self, plan: CallPlan, attempt: int) -> JournaledAnswer:
         """Call and price. However that ends, the intent does not stay open for want of an answer."""
         key = plan.intent.key
         try:
             heard = await self._call(plan, attempt)
-            return self._priced(plan, attempt, heard), heard.first_token_s
+            return self._priced(plan, attempt, heard)
         except asyncio.CancelledError:
             await self._writer.cancelled(key, attempt, "cancelled during the call", billed=True)
             raise
@@ -231,6 +233,8 @@ class Gateway:
             latency_s=heard.latency_s,
             answered_at=self._clock.now(),
             degraded_by=plan.intent.degraded_by,
+            first_token_s=heard.first_token_s,
+            response_model=parsed.response_model,
         )
 
     def _pause(self, plan: CallPlan, error: Exception) -> None:

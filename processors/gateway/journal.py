@@ -74,6 +74,8 @@ class JournaledAnswer:
         latency_s: seconds from request to whole answer.
         answered_at: when it became durable.
         degraded_by: the soft budget that made the call cheaper, or None.
+        first_token_s: seconds from request to a stream's first word, or None.
+        response_model: model that answered, as the provider names it, or None.
     """
 
     attempt: int
@@ -89,6 +91,8 @@ class JournaledAnswer:
     latency_s: float
     answered_at: datetime
     degraded_by: str | None = None
+    first_token_s: float | None = None
+    response_model: str | None = None
 
 
 class CallJournal(Protocol):

@@ -28,6 +28,7 @@ class CallPlan:
         intent: what is booked for it.
         demand: what it takes of the provider's limits.
         provider: who answers.
+        context_tokens: the model's window.
         wire: what goes out, but for the headers that name the attempt.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
     """
@@ -36,6 +37,7 @@ class CallPlan:
     intent: CallIntent
     demand: Demand
     provider: ProviderRules
+    context_tokens: int
     wire: WireRequest
     planned_at: datetime
 
@@ -103,7 +105,13 @@ class Planner:
             tenant=request.task.tenant,
         )
         return CallPlan(
-            request=request, intent=intent, demand=demand, provider=provider, wire=wire, planned_at=now
+            request=request,
+            intent=intent,
+            demand=demand,
+            provider=provider,
+            context_tokens=model.context_tokens,
+            wire=wire,
+            planned_at=now,
         )
 
 

@@ -17,16 +17,13 @@ def replay(request: ModelRequest, found: JournaledAnswer) -> ModelAnswer:
     return answer(request, found, replayed=found.submission_id != request.task.submission_id)
 
 
-def answer(
-    request: ModelRequest, bought: JournaledAnswer, *, replayed: bool, first_token_s: float | None = None
-) -> ModelAnswer:
+def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) -> ModelAnswer:
     """Return the answer with the record of its call.
 
     Args:
         request: who asked.
         bought: the answer, durable.
         replayed: whether another submission has paid.
-        first_token_s: seconds to a stream's first word, where one was heard now.
     """
     task = request.task
     recorded = UsageRecorded(
@@ -48,11 +45,15 @@ def answer(
         simulated=bought.simulated,
         degraded_by=bought.degraded_by,
         latency_s=bought.latency_s,
-        first_token_s=first_token_s,
+        first_token_s=bought.first_token_s,
         replayed=replayed,
         recorded_at=bought.answered_at,
     )
     text, tool_calls = kept_words(request, bought.text)
     return ModelAnswer(
-        text=text, tool_calls=tool_calls, finish_reason=bought.finish_reason, recorded=recorded
+        text=text,
+        tool_calls=tool_calls,
+        finish_reason=bought.finish_reason,
+        recorded=recorded,
+        response_model=bought.response_model,
     )

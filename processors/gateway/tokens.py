@@ -26,6 +26,6 @@ def input_estimate(body: bytes) -> int:
 def input_max(body: bytes, context_tokens: int) -> int:
     """Return a number of input tokens that a request surely does not exceed.
 
-    Byte-level tokenizers make at most one token of each byte, and a model takes at most `context_tokens`.
+    Byte-level tokenizers make at most one token of each byte, and a window holds `context_tokens`.
     """
     return min(context_tokens, len(body))

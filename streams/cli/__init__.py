@@ -14,6 +14,7 @@ COMMANDS = {
     "status": "streams.cli.status",
     "watch": "streams.cli.watch",
     "results": "streams.cli.results",
+    "task": "streams.cli.task",
     "dead-letters": "streams.cli.dead_letters",
     "review": "streams.cli.review",
     "why-stuck": "streams.cli.why_stuck",

@@ -10,6 +10,7 @@ from streams.models import configured_catalogue, missing_keys
 from streams.preparation import prepare
 from streams.recipes import RecipeFolder
 from streams.settings import RUNNABLE, Settings, SettingsError
+from streams.tracing import require_installed
 
 LOG_FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
@@ -35,6 +36,7 @@ def command(stages: str | None, in_flight: int | None, web_port: int | None, log
     with exit_codes():
         settings = Settings.load(stages=stages, in_flight=in_flight, web_port=web_port)
         # What cannot work is said in one line here, and not in a traceback from inside the shell.
+        require_installed()
         asyncio.run(prepare(settings))
         RecipeFolder(settings.recipes).read()
         configured_budgets(settings)

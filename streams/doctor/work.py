@@ -1,4 +1,4 @@
-"""Checks of what the work needs: recipes, models, prices, keys."""
+"""Checks of what the work needs: recipes, models, prices, keys, spans."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -9,7 +9,8 @@ from processors.gateway.prices import compile_prices
 from streams.doctor.finding import Finding, fail, ok, warn
 from streams.models import configured_catalogue, missing_keys
 from streams.recipes import RecipeFolder
-from streams.settings import Settings
+from streams.settings import OTLP_ENDPOINT, Settings, otlp_endpoint
+from streams.tracing import INSTALL, missing_packages
 
 RECIPES_SHOWN_MAX = 10
 
@@ -53,4 +54,14 @@ def keys(settings: Settings) -> Finding:
     return warn("keys", seen, "for real answers, which are paid, set it")
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (recipes, catalogue, keys)
+def spans(_settings: Settings) -> Finding:
+    """Check that spans can be sent, if they are asked for."""
+    endpoint, missing = otlp_endpoint(), missing_packages()
+    if endpoint is None:
+        return ok("spans", f"none are made: {OTLP_ENDPOINT} is not set")
+    if missing:
+        return fail("spans", f"{OTLP_ENDPOINT} is set, {', '.join(missing)} is not installed", INSTALL)
+    return ok("spans", f"{OTLP_ENDPOINT} is set, and what sends them is installed")
+
+
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (recipes, catalogue, keys, spans)

@@ -3,13 +3,14 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
-from processors.errors import AbandonedError, ScopeClosedError, UnavailableError
+from processors.errors import AbandonedError, ProcessingError, ScopeClosedError, UnavailableError
 from processors.model import CallState
+from schemas.failures import FailureReason
 from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
@@ -66,6 +67,8 @@ class RecordDelivery:
     _retry_at: datetime | None = None
     _closed: Scope | None = None
     _probe_at: datetime | None = None
+    _failed: FailureReason = FailureReason.BUG
+    _timing_s: dict[str, float] = field(default_factory=dict)
 
     @property
     def lost(self) -> bool:
@@ -88,9 +91,15 @@ class RecordDelivery:
             task_id=self.record.subject,
         )
 
+    @property
+    def timing_s(self) -> Mapping[str, float]:
+        """Seconds since it was taken, by what it waited for or did; a retry's name has the reason."""
+        return self._timing_until(time.monotonic())
+
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""
-        self.call, self.since_s = call, time.monotonic()
+        self._passed()
+        self.call = call
 
     async def run(self) -> bool:
         """Process the record until everything that it led to is acknowledged by the broker.
@@ -98,6 +107,7 @@ class RecordDelivery:
         Returns:
             Whether the record is finished; False when the worker stops or lost the partition first.
         """
+        self._timing_s["turn"] = self.since_s - self.taken_s
         while True:  # bounded by the policy: every pass but the last adds a failure
             await self.slot.acquire()
             self._now("stage")
@@ -119,6 +129,7 @@ class RecordDelivery:
         if failed.first_failure is None:
             failed.first_failure, failed.first_failure_s = now, now_s
         self._note_closed(error, now)
+        self._failed = error.reason if isinstance(error, ProcessingError) else FailureReason.BUG
         if isinstance(error, UnavailableError):
             failed.unavailable += 1
         else:
@@ -170,4 +181,22 @@ class RecordDelivery:
         return False
 
     def _now(self, waits_for: str) -> None:
-        self.waits_for, self.since_s = waits_for, time.monotonic()
+        self._passed()
+        self.waits_for = waits_for
+
+    def _passed(self) -> None:
+        """Book the time since the last change on what the record did in it."""
+        now_s = time.monotonic()
+        self._timing_s, self.since_s = self._timing_until(now_s), now_s
+
+    def _timing_until(self, now_s: float) -> dict[str, float]:
+        doing = self._doing
+        return {**self._timing_s, doing: self._timing_s.get(doing, 0.0) + now_s - self.since_s}
+
+    @property
+    def _doing(self) -> str:
+        if self.call is not None:
+            return self.call.phase
+        if self.waits_for == "retry":
+            return f"retry-{self._failed}"
+        return "turn" if self.waits_for == "slot" else self.waits_for

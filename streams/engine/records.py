@@ -1,6 +1,6 @@
 """What the engine takes in and sends out, and the two things that it asks of a stage."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -118,6 +118,10 @@ class Delivery(Protocol):
 
     deadline: datetime | None
     """When the task is of no use any more (aware); set by the stage as soon as it knows."""
+
+    @property
+    def timing_s(self) -> Mapping[str, float]:
+        """Seconds since the record was taken, by what it waited for or did."""
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""

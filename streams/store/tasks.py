@@ -18,6 +18,7 @@ from streams.store.text import storable
 
 UPSERT_ROWS_MAX: Final = 1000
 SUBMISSIONS_MAX: Final = 100
+NEIGHBOURS_MAX: Final = 3
 
 
 class Progress(StrEnum):
@@ -164,6 +165,15 @@ class PostgresTaskIndex:
             indexed_task(row) for row in await self._database.fetch(SELECT_TASK, task_id, SUBMISSIONS_MAX)
         ]
 
+    async def neighbours(self, task_id: str) -> Sequence[str]:
+        """Return the ids of tasks that stand next to `task_id` in order, at most NEIGHBOURS_MAX a side.
+
+        Raises:
+            StoreUnavailableError: the database is away.
+        """
+        rows = await self._database.fetch(SELECT_NEIGHBOURS, task_id, NEIGHBOURS_MAX)
+        return [row["task_id"] for row in rows]
+
     async def _upsert(self, rows: Sequence[tuple[object, ...]]) -> None:
         for first in range(0, len(rows), UPSERT_ROWS_MAX):
             columns = zip(*rows[first : first + UPSERT_ROWS_MAX], strict=True)
@@ -259,3 +269,11 @@ SELECT_TASK: Final = f"""
 SELECT {COLUMNS} FROM tasks WHERE task_id = $1
 ORDER BY accepted_at DESC, submission_id LIMIT $2
 """  # noqa: S608 - constant
+
+SELECT_NEIGHBOURS: Final = """
+SELECT task_id FROM (
+    (SELECT DISTINCT task_id FROM tasks WHERE task_id < $1 ORDER BY task_id DESC LIMIT $2)
+    UNION ALL
+    (SELECT DISTINCT task_id FROM tasks WHERE task_id > $1 ORDER BY task_id LIMIT $2)
+) near ORDER BY task_id
+"""

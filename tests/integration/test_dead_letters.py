@@ -35,6 +35,7 @@ from streams.replay import Replayed, Replayer, plan_replay
 from streams.store.database import Database
 from streams.store.replays import PostgresReplays
 from streams.store.reviews import PostgresReviews
+from streams.store.task_events import PostgresTaskEvents
 from streams.store.tasks import PostgresTaskIndex
 from streams.task_index import TaskIndexer
 from streams.topic_admin import create_missing
@@ -329,7 +330,9 @@ async def test_a_replayed_task_is_open_again_in_the_index(scene: Scene) -> None:
     await scene.bury(1)
 
     await scene.replay()
-    indexer = TaskIndexer(scene.brokers, "test", tasks, PostgresReviews(scene.database))
+    indexer = TaskIndexer(
+        scene.brokers, "test", tasks, PostgresReviews(scene.database), PostgresTaskEvents(scene.database)
+    )
     await indexer._write(await scene.came_back())
 
     row = await tasks.get(task.submission_id)

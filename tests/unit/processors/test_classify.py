@@ -68,8 +68,9 @@ async def test_a_task_gets_a_plan_bound_to_the_recipes_version() -> None:
     assert (plan.tier, plan.model, plan.risk) == (Tier.SMALL, "small-1", Risk.LOW)
     assert plan.difficulty == 0.254
     assert plan.why == (
-        "Difficulty is 0.254 with 1 optional inputs missing, and the recipe trusts small up to 0.5 and mid "
-        "up to 0.8, so small is good enough; risk is the higher of the task's (low) and the recipe's (low)."
+        "Difficulty 0.254: 0.2 to begin with, 0.004 for 39 characters of inputs, 0.05 for 1 optional inputs "
+        "that are missing. The recipe trusts small models up to 0.5, mid ones up to 0.8: small is the "
+        "cheapest that is good enough. Risk low is the higher of the task's (low) and the recipe's (low)."
     )
 
 
@@ -122,14 +123,12 @@ async def test_an_unknown_recipe_is_refused() -> None:
         await classify(a_submitted(task=a_task(recipe="note")), ports())
 
 
-@given(st.dictionaries(st.text(min_size=1, max_size=9), st.text(), max_size=5), st.integers(0, 200))
-def test_difficulty_stays_in_range_and_grows_with_what_is_missing(
-    inputs: dict[str, str], missing: int
-) -> None:
+@given(st.integers(2, 20_000), st.integers(0, 200))
+def test_difficulty_stays_in_range_and_grows_with_what_is_missing(chars: int, missing: int) -> None:
     policy = ModelPolicy()
 
-    less = difficulty_of(policy, {**inputs}, missing)
-    more = difficulty_of(policy, {**inputs}, missing + 1)
+    less = difficulty_of(policy, chars, missing)
+    more = difficulty_of(policy, chars, missing + 1)
 
     assert 0 <= less <= more <= 1
     assert list(Tier).index(tier_for(policy, less)) <= list(Tier).index(tier_for(policy, more))

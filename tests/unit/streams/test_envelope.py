@@ -25,6 +25,7 @@ from streams.engine.records import OutRecord
 from streams.envelope import Lineage, child_of, event_record, review_record, task_of, usage_record
 from streams.topics import event_type
 
+OTHER_SPAN = "00-0af7651916cd43dd8448eb211c80319c-00f067aa0ba902b7-01"
 LINEAGE = Lineage(source="urn:test")
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00"
 EVENTS: list[Event] = [
@@ -113,3 +114,13 @@ def test_a_decision_is_keyed_by_its_task() -> None:
 
     assert (record.topic, record.key) == ("pressline.review.decided.v1", decided.task_id.encode())
     assert decode(record.value, type(decided)) == decided
+
+
+def test_the_header_tells_what_the_time_went_into_and_a_span_is_carried_as_it_is() -> None:
+    lineage = Lineage(source="urn:test", traceparent=TRACE, timing_s={"call": 1.5}, span=OTHER_SPAN)
+
+    headers = text_headers(event_record(a_submitted(), lineage).headers)
+
+    assert headers["server-timing"] == "call;dur=1500.0"
+    assert headers["traceparent"] == OTHER_SPAN
+    assert "server-timing" not in text_headers(event_record(a_submitted(), LINEAGE).headers)

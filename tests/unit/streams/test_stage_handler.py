@@ -48,6 +48,7 @@ class FakeDelivery:
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
     deadline: datetime | None = None
     scopes: tuple[Scope, ...] = ()
+    timing_s: dict[str, float] = field(default_factory=dict)
 
     def tell(self, call: CallState | None) -> None:
         """No test looks at it."""

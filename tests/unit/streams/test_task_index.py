@@ -15,6 +15,8 @@ class Consumed:
     headers: tuple[tuple[str, bytes], ...]
     partition: int = 0
     offset: int = 0
+    key: bytes = b"k"
+    timestamp: int = 0
 
 
 def consumed(**changed: str) -> Consumed:
@@ -25,7 +27,7 @@ def consumed(**changed: str) -> Consumed:
 
 
 def test_an_event_is_indexed() -> None:
-    assert [event.task for event, _ in _events([consumed()])] == [a_task()]
+    assert [seen.event.task for seen in _events([consumed()])] == [a_task()]
 
 
 def test_an_event_without_its_context_is_dead_lettered_so_it_is_not_indexed() -> None:

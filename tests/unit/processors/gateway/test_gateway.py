@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Coroutine
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from processors.errors import (
     BudgetExceededError,
     DeadlinePassedError,
     ProcessingError,
+    PromptTooLongError,
     ProviderMalformedError,
     ProviderRateLimitedError,
     ProviderRefusedError,
@@ -40,7 +42,7 @@ from processors.gateway.limits import ProviderLimits
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.rate_headers import LimitKind
 from processors.gateway.wire import WireAnswer
-from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest, Tool, ToolCall
+from processors.model import CallPhase, CallState, ChatMessage, ModelAnswer, ModelRequest, Tool, ToolCall
 from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.scope import Scope, ScopeKind
@@ -439,7 +441,7 @@ async def test_a_stream_tells_when_its_first_word_came() -> None:
 
     assert first.text == "Paris is" * 3
     assert first.recorded.first_token_s is not None
-    assert second.recorded.first_token_s is None
+    assert second.recorded == first.recorded
 
 
 @pytest.mark.parametrize(
@@ -634,12 +636,21 @@ async def test_probes_that_are_answered_let_all_calls_go_on() -> None:
     assert len(answers) == 10
 
 
-async def test_a_probe_that_fails_costs_its_record_no_attempt() -> None:
+async def test_only_a_probe_that_fails_is_an_attempt_of_its_record() -> None:
     rig = Rig(a_problem(503))
     await failing(rig, RULES.outcomes)
     rig.now_s += RULES.open_s
 
-    outcomes = await failing(rig, 10)
+    outcomes = Counter(type(outcome) for outcome in await failing(rig, 10))
 
-    assert {type(outcome) for outcome in outcomes} == {ScopeClosedError}
+    assert outcomes == {ProviderUnavailableError: RULES.probes, ScopeClosedError: 10 - RULES.probes}
     assert len(rig.transport.requests) == RULES.outcomes + RULES.probes
+
+
+async def test_a_prompt_that_does_not_fit_its_model_is_refused_before_it_is_booked() -> None:
+    rig = Rig(catalogue=STREAMING)
+
+    with pytest.raises(PromptTooLongError, match="expected at most the 8000"):
+        await rig.complete(a_request(messages=(ChatMessage(role="user", content="word " * 20_000),)))
+
+    assert rig.journal.attempts(KEY) == []

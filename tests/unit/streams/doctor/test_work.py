@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from streams import tracing
 from streams.doctor import work
 from streams.doctor.finding import Status
-from streams.settings import Settings
+from streams.settings import OTLP_ENDPOINT, Settings
 
 KEY = "OPENAI_API_KEY"
 
@@ -77,3 +78,15 @@ def test_the_simulated_provider_needs_no_key() -> None:
     finding = work.keys(_settings(simulated_url="http://127.0.0.1:8700/v1"))
 
     assert (finding.status, "simulated" in finding.seen) == (Status.OK, True)
+
+
+def test_spans_that_are_asked_for_need_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(OTLP_ENDPOINT, raising=False)
+    assert work.spans(_settings()).status is Status.OK
+
+    monkeypatch.setenv(OTLP_ENDPOINT, "http://127.0.0.1:4318")
+    assert work.spans(_settings()).status is Status.OK
+
+    monkeypatch.setattr(tracing, "NEEDED", ("opentelemetry_absent",))
+    finding = work.spans(_settings())
+    assert (finding.status, "pressline[otel]" in finding.todo) == (Status.FAIL, True)

@@ -18,6 +18,7 @@ from processors.errors import (
     ScopeClosedError,
     StoreUnavailableError,
 )
+from processors.model import CallPhase, CallState
 from schemas import failures as names
 from schemas.failures import FailureReason
 from schemas.scope import Scope, ScopeKind
@@ -279,3 +280,26 @@ async def test_a_record_says_which_breaker_it_waits_for_and_when_that_is_probed(
     assert state.retry_at is not None
     assert state.probe_at is not None
     assert timedelta() <= state.retry_at - state.probe_at < timedelta(seconds=POLICY.backoff_s_max + 1)
+
+
+async def test_the_time_of_a_record_is_told_by_what_it_went_into() -> None:
+    handler = ScriptedHandler([ProviderUnavailableError("busy")])
+    delivery = a_delivery(handler, FakeRecordProducer())
+    delivery.taken_s -= 2.0
+
+    await delivery.run()
+
+    timing_s = delivery.timing_s
+    assert timing_s["turn"] >= 2.0
+    assert timing_s["retry-provider_unavailable"] > 0
+    assert sum(timing_s.values()) >= delivery.since_s - delivery.taken_s - 1e-6
+
+
+def test_a_call_and_its_wait_for_quota_are_told_apart() -> None:
+    delivery = a_delivery(ScriptedHandler(), FakeRecordProducer())
+
+    for phase in (CallPhase.QUOTA, CallPhase.CALL):
+        delivery.tell(CallState(phase, "openai", "small-1"))
+    delivery.tell(None)
+
+    assert {"quota", "call"} <= delivery.timing_s.keys()
