@@ -82,7 +82,7 @@ CONCURRENT = tuple(name for name, peer in PEERS.items() if peer.concurrent)
 KEY_ORDERED = ("pressline", "pyrallel_async")
 """Those that run calls of one partition at once and keep the order of each key."""
 PAIR = ("raw_aiokafka", "pressline")
-WAVES = 5
+WAVES = 6
 """Calls in flight, so many times over; rates leave out the first and the last wave."""
 CALL_S_MAX = 30.0
 

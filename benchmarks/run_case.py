@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 import orjson
 
@@ -130,22 +131,24 @@ def _figures(
 ) -> dict[str, float]:
     """Return the figures.
 
-    From the first record taken to the last output appended; the rate of calls leaves out the first wave, in
-    which a group may still share out its partitions, and the last, in which calls run out.
+    From the first record taken to the last output appended. The rate of calls leaves out what comes before
+    the first answers, and the last wave, in which calls run out.
     """
     times_s, first_s = output.appended_s, min(first.at_s for first, _ in pairs)
     wall_s = max(times_s[-1] - first_s, 0.001)
     cpu_s = sum(report.cpu_s - first.cpu_s for first, report in pairs)
-    wave = min(case.in_flight * case.workers, len(times_s) // 3)
-    flowing_s = max(times_s[-wave - 1] - times_s[wave - 1], 0.001)
     return {
         "start_s": first_s - started_s,
         "wall_s": wall_s,
         "records_per_s": case.records / wall_s,
-        "calls_per_s": (len(times_s) - 2 * wave) / flowing_s,
+        "calls_per_s": _flow(times_s, min(case.in_flight * case.workers, len(times_s) // 3)),
         "cpu_us_per_record": cpu_s / case.records * 1e6,
         "cores_per_process": cpu_s / wall_s / case.workers,
         "rss_mib_per_process": max(report.rss_kib for _, report in pairs) / 1024,
     }
 
 
+def _flow(times_s: Sequence[float], wave: int) -> float:
+    """Return outputs per second from the mean moment of the first wave to that of the last but one."""
+    first_s, last_s = mean(times_s[:wave]), mean(times_s[-2 * wave : -wave])
+    return (len(times_s) - 2 * wave) / max(last_s - first_s, 0.001)
