@@ -33,18 +33,25 @@ def main() -> None:
             runs = asyncio.run(_measure(group, options.rounds, interpreters))
             results.save(group, runs, folder)
     found = results.load(folder)
-    text = "# Results\n\nMade by `make bench`; how, and what it means: [benchmarks](../README.md).\n\n" + report(found)
+    text = (
+        "# Results\n\nMade by `make bench`; how, and what it means: [benchmarks](../README.md).\n\n"
+        + report(found)
+    )
     (folder / "README.md").write_text(text, encoding="utf-8")
     print(text)
-    #    _plot(folder)
+    _plot(folder)
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     groups = [*GROUPS, LATENCY]
-    parser.add_argument("--cases", type=_groups, default=CORE, help=f"core, sweeps, all, or of: {', '.join(groups)}")
+    parser.add_argument(
+        "--cases", type=_groups, default=CORE, help=f"core, sweeps, all, or of: {', '.join(groups)}"
+    )
     parser.add_argument("--rounds", type=int, default=5, help="runs of each case, interleaved")
-    parser.add_argument("--peers", type=lambda text: text.split(","), default=list(PEERS), help="names, by comma")
+    parser.add_argument(
+        "--peers", type=lambda text: text.split(","), default=list(PEERS), help="names, by comma"
+    )
     parser.add_argument("--results", type=Path, default=results.FOLDER, help="folder of the results")
     parser.add_argument("--show", action="store_true", help="measure nothing; show and plot what is saved")
     return parser.parse_args()

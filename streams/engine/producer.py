@@ -69,9 +69,11 @@ class RecordProducer:
             raise RuntimeError("RecordProducer.send before start")
         try:
             # The inner await only queues; the future that it returns is the broker's acknowledgement.
-            queued = [await self._queue(self._producer, record) for record in records]
-            # Most records lead to one: a gather for it would cost a tenth of the engine's time.
-            await (queued[0] if len(queued) == 1 else asyncio.gather(*queued))
+            if len(records) == 1:
+                # Most records lead to one: a list and a gather for it would cost a tenth of the engine's time.
+                await (await self._queue(self._producer, records[0]))
+            else:
+                await asyncio.gather(*[await self._queue(self._producer, record) for record in records])
         except (MessageSizeTooLargeError, RecordTooLargeError) as error:
             sizes = [len(record.value or b"") for record in records]
             raise EventTooLargeError(f"values of {sizes} bytes are larger than the topic takes") from error
