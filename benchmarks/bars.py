@@ -67,8 +67,8 @@ def _noop(results: Results) -> list[Bar]:
     return [
         Bar(
             name="CPU per record without a call, against raw aiokafka",
-            wanted=f"≤ {CPU_RATIO_MAX:g} ×",
-            seen=f"{median(rounds):.2f} × ({min(rounds):.2f} to {max(rounds):.2f})",
+            wanted=f"≤ {CPU_RATIO_MAX:g} x",
+            seen=f"{median(rounds):.2f} x ({min(rounds):.2f} to {max(rounds):.2f})",
             met=median(rounds) <= CPU_RATIO_MAX,
         ),
         Bar(
@@ -129,8 +129,8 @@ def _workers(results: Results) -> list[Bar]:
     return [
         Bar(
             name="1 s calls: two workers for one",
-            wanted=f"≥ {TWO_WORKERS_MIN:g} ×",
-            seen=f"{gain:.2f} ×",
+            wanted=f"≥ {TWO_WORKERS_MIN:g} x",
+            seen=f"{gain:.2f} x",
             met=gain >= TWO_WORKERS_MIN,
         )
     ]

@@ -11,7 +11,7 @@ class Peer:
     Attributes:
         name: its script in `peers`, without ending.
         title: as tables show it.
-        requirements: its locked requirements in `peers`, without ending; None for the project's own environment.
+        requirements: its locked requirements in `peers`, without ending; None for those of the project.
         concurrent: whether it runs several calls of one partition at once.
         any_python: whether it is installed though it declares another Python than this one.
         noop_records: records of its runs without a call: some seconds' worth.
@@ -32,49 +32,49 @@ PEERS = {
             name="raw_aiokafka",
             title="raw aiokafka, semaphore",
             requirements="raw_aiokafka",
-            noop_records=120_000,
+            noop_records=60_000,
         ),
-        Peer(name="pressline", title="**Pressline**", requirements=None, noop_records=120_000),
+        Peer(name="pressline", title="**Pressline**", requirements=None, noop_records=60_000),
         Peer(
             name="faust_agent",
             title="stock Faust agent, `concurrency`",
             requirements="faust_agent",
-            noop_records=25_000,
+            noop_records=12_000,
         ),
         Peer(
             name="faststream_concurrent",
             title="FastStream + concurrent-aiokafka",
             requirements="faststream",
-            noop_records=8_000,
+            noop_records=5_000,
         ),
         Peer(
             name="pyrallel_async",
             title="Pyrallel-Consumer",
             requirements="pyrallel",
             any_python=True,  # declares 3.12, runs on 3.11
-            noop_records=20_000,
+            noop_records=12_000,
         ),
-        Peer(name="arroyo_threads", title="Arroyo, threads", requirements="arroyo", noop_records=40_000),
+        Peer(name="arroyo_threads", title="Arroyo, threads", requirements="arroyo", noop_records=20_000),
         Peer(
             name="faststream_stock",
             title="FastStream",
             requirements="faststream",
             concurrent=False,
-            noop_records=6_000,
+            noop_records=4_000,
         ),
         Peer(
             name="quix_streams",
             title="Quix Streams",
             requirements="quix",
             concurrent=False,
-            noop_records=200_000,
+            noop_records=100_000,
         ),
         Peer(
             name="bytewax_map",
             title="Bytewax",
             requirements="bytewax",
             concurrent=False,
-            noop_records=300_000,
+            noop_records=150_000,
         ),
     )
 }

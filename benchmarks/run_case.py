@@ -105,7 +105,7 @@ async def _wait_for_the_rest(topics: BenchTopics, case: Case, peers: Sequence[Pe
     return None  # counted as missing
 
 
-def _run(  # noqa: PLR0913 - all that one run leaves
+def _run(
     case: Case,
     started_s: float,
     peers: Sequence[PeerProcess],

@@ -1,4 +1,4 @@
-"""The four stages of one worker, with real topics, codecs, breakers and metrics, and nothing to do in them."""
+"""The four stages of one worker: real topics, codecs, breakers and metrics, and nothing to do in them."""
 
 import asyncio
 from dataclasses import replace
@@ -106,7 +106,7 @@ async def main() -> None:
     producer, telemetry = RecordProducer(job.brokers, "bench"), Telemetry(CollectorRegistry())
     await producer.start()
     for stage, run in EMPTY.items():
-        spec = replace(PIPELINE[stage], run=cast(Any, run))
+        spec = replace(PIPELINE[stage], run=cast("Any", run))
         await stage_consumer(spec, producer, telemetry).start()
     await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""What a peer is asked to do, and what it says of itself; only the standard library, for every environment."""
+"""What a peer is asked to do, and what it says of itself. Standard library only, for every environment."""
 
 import json
 import os

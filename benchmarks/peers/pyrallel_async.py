@@ -1,4 +1,4 @@
-"""Pyrallel-Consumer in its asyncio mode; its sends are queued and never waited for, which is to its advantage."""
+"""Pyrallel-Consumer in its asyncio mode; its sends are queued, never waited for, to its advantage."""
 
 import asyncio
 from typing import Any

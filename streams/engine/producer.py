@@ -70,7 +70,7 @@ class RecordProducer:
         try:
             # The inner await only queues; the future that it returns is the broker's acknowledgement.
             if len(records) == 1:
-                # Most records lead to one: a list and a gather for it would cost a tenth of the engine's time.
+                # Most records lead to one; a gather for it would cost a tenth of the engine's time.
                 await (await self._queue(self._producer, records[0]))
             else:
                 await asyncio.gather(*[await self._queue(self._producer, record) for record in records])
