@@ -6,12 +6,12 @@ import logging
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import results
+from benchmarks import four_stages, results
 from benchmarks.environments import ROOT, InstallError, install, python_of
-from benchmarks.four_stages import run_four_stages
 from benchmarks.plan import CORE, GROUPS, LATENCY, PEERS, SWEEPS, Case
 from benchmarks.run_case import Run, run_case
 from benchmarks.tables import report
@@ -30,8 +30,7 @@ def main() -> None:
         used = {case.peer for group in options.cases for case in GROUPS.get(group, ())}
         interpreters = _interpreters([peer for peer in options.peers if peer in used])
         for group in options.cases:
-            runs = asyncio.run(_measure(group, options.rounds, interpreters))
-            results.save(group, runs, folder)
+            asyncio.run(_measure(group, options.rounds, interpreters, folder))
     found = results.load(folder)
     text = (
         "# Results\n\nMade by `make bench`; how, and what it means: [benchmarks](../README.md).\n\n"
@@ -76,21 +75,26 @@ def _interpreters(peers: Sequence[str]) -> Mapping[str, Path | str]:
     return found
 
 
-async def _measure(group: str, rounds: int, interpreters: Mapping[str, Path | str]) -> list[Run]:
+async def _measure(group: str, rounds: int, interpreters: Mapping[str, Path | str], folder: Path) -> None:
     """Run every case of the group `rounds` times, interleaved, so that a noisy minute hits all alike."""
     runs: list[Run] = []
-    with tempfile.TemporaryDirectory() as folder:
-        async with EmbeddedKafka(Path(folder)) as kafka:
-            for number in range(rounds):
-                for case in GROUPS.get(group, ()):
-                    if number < case.rounds_max and case.peer in interpreters:
-                        runs.append(await _one(kafka.bootstrap_servers, case, interpreters[case.peer]))
-                        _say(number, runs[-1])
-    if group == LATENCY:
-        for number in range(rounds):
-            runs.append(await run_four_stages())
+    async with AsyncExitStack() as stack:
+        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        kafka = await stack.enter_async_context(EmbeddedKafka(home))
+        for number, case in _schedule(group, rounds):
+            if case is four_stages.CASE:
+                runs.append(await four_stages.run_four_stages())
+            elif case.peer in interpreters:
+                runs.append(await _one(kafka.bootstrap_servers, case, interpreters[case.peer]))
+            else:
+                continue
             _say(number, runs[-1])
-    return runs
+            results.save(group, runs, folder)  # each time: what was measured outlives an interruption
+
+
+def _schedule(group: str, rounds: int) -> Iterable[tuple[int, Case]]:
+    cases = (four_stages.CASE,) if group == LATENCY else GROUPS[group]
+    return ((n, case) for n in range(rounds) for case in cases if n < case.rounds_max)
 
 
 async def _one(brokers: str, case: Case, python: Path | str) -> Run:
