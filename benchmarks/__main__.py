@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import logging
+import signal
 import subprocess
 import sys
 import tempfile
@@ -23,6 +24,7 @@ PLOTS_S_MAX = 120.0
 
 def main() -> None:
     """Measure, save, show, plot."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # broker and peers end with it
     options = _options()
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader for a moment
     folder = options.results

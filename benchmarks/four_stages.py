@@ -1,6 +1,7 @@
 """What four empty stages add to a task: from its sending to the arrival of its terminal event."""
 
 import asyncio
+import os
 import sys
 import tempfile
 import time
@@ -119,5 +120,6 @@ async def _run(worker: PeerProcess, took_s: dict[bytes, float]) -> Run:
             "cpu_us_per_record": (report.cpu_s - first.cpu_s) / len(took_s) * 1e6,
             "cores_per_process": (report.cpu_s - first.cpu_s) / (report.at_s - first.at_s),
             "rss_mib_per_process": report.rss_kib / 1024,
+            "load_average": os.getloadavg()[0],
         },
     )

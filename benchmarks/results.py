@@ -74,7 +74,6 @@ def save(group: str, runs: Sequence[Run], folder: Path) -> None:
             "cores": os.cpu_count(),
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
-            "load_average": os.getloadavg()[0],
         },
         "runs": [asdict(run) for run in runs],
     }

@@ -1,6 +1,7 @@
 """One run of one case: fresh topics, the peer's processes, figures, every output counted."""
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -145,6 +146,7 @@ def _figures(
         "cpu_us_per_record": cpu_s / case.records * 1e6,
         "cores_per_process": cpu_s / wall_s / case.workers,
         "rss_mib_per_process": max(report.rss_kib for _, report in pairs) / 1024,
+        "load_average": os.getloadavg()[0],
     }
 
 

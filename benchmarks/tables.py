@@ -13,6 +13,7 @@ COLUMNS = {
     "cores_per_process": ("cores", 2),
     "rss_mib_per_process": ("peak MiB", 0),
     "start_s": ("start, join s", 1),
+    "load_average": ("machine's load", 0),
     "p50_ms": ("p50 ms", 1),
     "p99_ms": ("p99 ms", 1),
     "max_ms": ("longest ms", 0),
