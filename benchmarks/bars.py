@@ -106,7 +106,7 @@ def _calls(results: Results) -> list[Bar]:
 
 
 def _memory(results: Results) -> list[Bar]:
-    [case] = [case for case in results.cases if case.peer == "pressline"] or [None]
+    case = next((case for case in results.cases if case.peer == "pressline"), None)
     rss = results.spread(case, "rss_mib_per_process")
     if rss is None:
         return []

@@ -34,16 +34,16 @@ def table(results: Results) -> str:
         figures = [name for name in figures if name != "calls_per_s"]
     head = ["case", "peer", "runs", *(COLUMNS[name][0] for name in figures), "missing", "repeated"]
     rows = [_row(results, case, figures) for case in results.cases]
-    return _markdown(head, rows)
+    problems = sorted(
+        {f"{run.case.name}, {run.case.peer}: {run.problem}" for run in results.runs if run.problem}
+    )
+    return "\n".join([_markdown(head, rows), *(f"\nNot measured: {problem}" for problem in problems)])
 
 
 def _row(results: Results, case: Case, figures: Sequence[str]) -> list[str]:
-    runs = results.of(case)
+    runs = [run for run in results.of(case) if run.problem is None]
     peer = PEERS[case.peer].title if case.peer in PEERS else "**Pressline**"
-    problem = next((run.problem for run in runs if run.problem), None)
     cells = [_cell(results.spread(case, name), COLUMNS[name][1]) for name in figures]
-    if problem is not None and cells:
-        cells[0] = f"{cells[0]} {problem}".strip()
     counts = [sum(run.missing for run in runs), sum(run.repeated for run in runs)]
     return [case.name, peer, str(len(runs)), *cells, *(f"{count:,}" for count in counts)]
 
