@@ -69,9 +69,10 @@ class PeerProcess:
 
     @property
     def last_error(self) -> str:
-        """The last line of what it wrote to its error stream."""
+        """The last line of its error stream that names an error, or else the last line."""
         lines = self._errors.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return (lines or ["it said nothing"])[-1][:ERROR_CHARS_MAX]
+        named = [line for line in lines if "Error" in line]
+        return (named or lines or ["it said nothing"])[-1][:ERROR_CHARS_MAX]
 
     def first(self, event: str) -> Told | None:
         """Return the first `event` that it told of."""

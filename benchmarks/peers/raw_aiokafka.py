@@ -59,7 +59,7 @@ async def main() -> None:
     """Forward all records."""
     job = Job.from_command_line()
     options = {"bootstrap_servers": job.brokers}
-    producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True, max_batch_size=65_536)
+    producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True, max_batch_size=524_288)
     consumer = AIOKafkaConsumer(
         job.topic, **options, group_id=job.group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
