@@ -56,6 +56,7 @@ def _draw_noop(axes: Any, figures: Figures) -> None:
     )
     axes.bar_label(bars, [f" {middle:.0f}" for middle in middles], padding=12)
     axes.set(xscale="log", xlabel="CPU µs per record", title="One hop without a call: CPU per record")
+    axes.margins(x=0.1)
     axes.invert_yaxis()
 
 
