@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from benchmarks import four_stages, results
+from benchmarks import four_stages, saved
 from benchmarks.environments import ROOT, InstallError, install, python_of
 from benchmarks.plan import CORE, GROUPS, LATENCY, PEERS, SWEEPS, Case
 from benchmarks.run_case import Run, run_case
@@ -33,7 +33,7 @@ def main() -> None:
         interpreters = _interpreters([peer for peer in options.peers if peer in used])
         for group in options.cases:
             asyncio.run(_measure(group, options.rounds, interpreters, folder))
-    found = results.load(folder)
+    found = saved.load(folder)
     text = (
         "# Results\n\nMade by `make bench`; how, and what it means: [benchmarks](../README.md).\n\n"
         + report(found)
@@ -53,7 +53,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--peers", type=lambda text: text.split(","), default=list(PEERS), help="names, by comma"
     )
-    parser.add_argument("--results", type=Path, default=results.FOLDER, help="folder of the results")
+    parser.add_argument("--results", type=Path, default=saved.FOLDER, help="folder of the results")
     parser.add_argument("--show", action="store_true", help="measure nothing; show and plot what is saved")
     return parser.parse_args()
 
@@ -91,7 +91,7 @@ async def _measure(group: str, rounds: int, interpreters: Mapping[str, Path | st
             else:
                 continue
             _say(number, runs[-1])
-            results.save(group, runs, folder)  # each time: what was measured outlives an interruption
+            saved.save(group, runs, folder)  # each time: what was measured outlives an interruption
 
 
 def _schedule(group: str, rounds: int) -> Iterable[tuple[int, Case]]:

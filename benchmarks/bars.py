@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.plan import CONCURRENT
-from benchmarks.results import Results
+from benchmarks.saved import Results
 
 CPU_RATIO_MAX = 2.0
 RATE_SHARE_MIN = 0.99

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from benchmarks.bars import bars
 from benchmarks.plan import PEERS, Case
-from benchmarks.results import Results, Spread
+from benchmarks.saved import Results, Spread
 
 COLUMNS = {
     "records_per_s": ("records/s", 0),

@@ -2,8 +2,8 @@
 
 from benchmarks.bars import bars
 from benchmarks.plan import GROUPS, Case
-from benchmarks.results import Results
 from benchmarks.run_case import Run
+from benchmarks.saved import Results
 
 
 def the_case(group: str, peer: str, name: str) -> Case:

@@ -1,8 +1,8 @@
 """A peer that could not be measured stands in the table by name and reason."""
 
 from benchmarks.plan import GROUPS
-from benchmarks.results import Results
 from benchmarks.run_case import Run
+from benchmarks.saved import Results
 from benchmarks.tables import table
 
 CASE = GROUPS["noop"][0]
