@@ -15,6 +15,8 @@ SEED ?= 1
 SEEDS ?= 1000
 SCENARIO ?= all
 SOAK_S ?= 3600
+CASES ?= core
+ROUNDS ?= 5
 
 .PHONY: demo test lint format bench chaos simulate scenarios soak clean lock help
 
@@ -37,8 +39,8 @@ format: $(DEV_STAMP) ## Format the code.
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(DEV_STAMP) ## Cost of the engine beside its peers.
-	@$(BIN)/python benchmarks/engine.py
+bench: $(DEV_STAMP) ## Speed and cost of the engine beside its peers: tables, plots, bars.
+	@$(BIN)/python -m benchmarks --cases $(CASES) --rounds $(ROUNDS)
 
 chaos: $(DEV_STAMP) ## Break everything under load and check that nothing is lost; prints one JSON object last.
 	@$(BIN)/python -m tests.chaos --tasks $(TASKS) --kills $(KILLS) --brokers $(BROKERS) \
@@ -61,7 +63,7 @@ lock: $(DEV_STAMP) ## Renew the hash-locked requirements from pyproject.toml.
 	done
 
 clean: ## Remove what the targets made; the embedded services' data too.
-	rm -rf $(VENV) .pressline .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build
+	rm -rf $(VENV) .bench .pressline .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info build
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pressline needs Python 3.11 or later; set PYTHON=")'

@@ -8,6 +8,7 @@
 Source: M. Nygard, Release It!, and https://learn.microsoft.com/azure/architecture/patterns/circuit-breaker
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -45,6 +46,7 @@ class BreakerRules:
 class _Breaker:
     outcomes: deque[tuple[float, bool]]
     open_until_s: float | None = None
+    failed_s: float = -math.inf
     open_s: float = 0.0
     probing: int = 0
     passed: int = 0
@@ -154,6 +156,10 @@ class Breakers:
             return  # it began before the breaker opened: the probes decide
         now_s = self._now_s()
         breaker.outcomes.append((now_s, failed))
+        if failed:
+            breaker.failed_s = now_s
+        elif breaker.failed_s < now_s - self._rules.window_s:
+            return  # nearly always: nothing that counts has failed, and nothing needs counting
         recent = [was for at_s, was in breaker.outcomes if at_s >= now_s - self._rules.window_s]
         failures = sum(recent)
         if len(recent) >= self._rules.outcomes and failures >= self._rules.failure_ratio * len(recent):

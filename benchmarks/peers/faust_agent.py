@@ -1,6 +1,6 @@
-"""A stock Faust agent that forwards each value; its command line ends with `worker` and the job."""
+"""A stock Faust agent, its concurrency that of the calls; its command line ends with `worker` and the job."""
 
-import os
+import asyncio
 import sys
 from collections.abc import AsyncIterable
 from typing import Any
@@ -10,7 +10,7 @@ from meter import Job, Meter
 
 job = Job.from_command_line()
 sys.argv = [sys.argv[0], "worker", "--without-web", "--loglevel", "error"]
-meter = Meter(job)
+meter = Meter()
 app = faust.App(
     job.group,
     broker=f"kafka://{job.brokers}",
@@ -18,23 +18,18 @@ app = faust.App(
     producer_acks=-1,
     worker_redirect_stdouts=False,
 )
-source = app.topic(job.topic, value_serializer="raw")
-target = app.topic(job.out, value_serializer="raw")
+source = app.topic(job.topic, key_type=bytes, value_serializer="raw")
+target = app.topic(job.out, key_type=bytes, value_serializer="raw")
 
 
-@app.agent(source)  # type: ignore[untyped-decorator]
+@app.agent(source, concurrency=job.in_flight)  # type: ignore[untyped-decorator]
 async def forward(values: AsyncIterable[Any]) -> None:
     """Send each value on."""
-    count = 0
-    async for value in values:
+    async for key, value in values.items():  # type: ignore[attr-defined]
         meter.taken()
-        await target.send(value=value)
-        meter.answered()
-        count += 1
-        if count == job.records:
-            await app.producer.flush()
-            meter.report()
-            os._exit(0)
+        if job.call_s:
+            await asyncio.sleep(job.sleep_s(value))
+        await target.send(key=key, value=value)
 
 
 app.main()

@@ -1,80 +1,86 @@
-"""What every peer measures in the same way, and how it says so."""
+"""What a peer is asked to do, and what it says of itself. Standard library only, for every environment."""
 
+import json
 import os
 import sys
+import threading
 import time
-from dataclasses import dataclass, field
+import zlib
+from dataclasses import dataclass
+from math import log
+from pathlib import Path
+from statistics import NormalDist
 
-import orjson
+MARK = b"@bench "
+P99_SIGMAS = NormalDist().inv_cdf(0.99)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Job:
-    """What a peer is asked to do, from its command line.
+    """What a peer is asked to do.
 
     Attributes:
         brokers: bootstrap servers.
         topic: where the records are.
         out: where each record goes.
         group: consumer group.
-        records: how many there are.
-        call_s: how long each call sleeps, in seconds; 0 for none.
         in_flight: calls at once.
+        ordering: `unordered`, or `key`: one per key at a time.
+        call_s: how long a call sleeps, in seconds; the median where `call_p99_s` is given, 0 for no call.
+        call_p99_s: 99th percentile of log-normal calls in seconds, or 0 where all take `call_s`.
+        call_s_max: longer draws are cut to this.
     """
 
     brokers: str
     topic: str
     out: str
     group: str
-    records: int
-    call_s: float
     in_flight: int
+    ordering: str
+    call_s: float
+    call_p99_s: float
+    call_s_max: float
 
     @classmethod
     def from_command_line(cls) -> "Job":
-        """Read the job that `benchmarks/engine.py` wrote."""
-        brokers, topic, out, group, records, call_s, in_flight = sys.argv[-7:]
-        return cls(brokers, topic, out, group, int(records), float(call_s), int(in_flight))
+        """Read the job that the benchmark wrote."""
+        return cls(**json.loads(sys.argv[-1]))
+
+    def sleep_s(self, value: bytes) -> float:
+        """Return how long the call for `value` sleeps: the same for every peer."""
+        if not self.call_p99_s:
+            return self.call_s
+        quantile = (zlib.crc32(value) + 0.5) / 2**32
+        sigma = log(self.call_p99_s / self.call_s) / P99_SIGMAS
+        drawn_s = self.call_s * 2.718281828459045 ** (sigma * NormalDist().inv_cdf(quantile))
+        return min(drawn_s, self.call_s_max)
 
 
-@dataclass
 class Meter:
-    """Wall and processor time from the first record taken to the last result acknowledged.
+    """Tells the benchmark when the first record is taken, and its processor time and memory when asked."""
 
-    Attributes:
-        job: the job.
-    """
-
-    job: Job
-    _first_s: float = 0.0
-    _first_cpu_s: float = 0.0
-    _answers_s: list[float] = field(default_factory=list)
+    def __init__(self) -> None:
+        self._idle = True
+        threading.Thread(target=self._answer, daemon=True).start()
 
     def taken(self) -> None:
         """A record was taken."""
-        if not self._first_s:
-            self._first_s, self._first_cpu_s = time.perf_counter(), time.process_time()
+        if self._idle:
+            self._idle = False
+            _tell("taken")
 
-    def answered(self) -> None:
-        """A call has ended."""
-        self._answers_s.append(time.perf_counter())
+    def _answer(self) -> None:
+        for _ in sys.stdin:
+            _tell("report")
 
-    @property
-    def complete(self) -> bool:
-        """Whether every call has ended."""
-        return len(self._answers_s) >= self.job.records
 
-    def report(self) -> None:
-        """Print the figures as one JSON object; everything is acknowledged."""
-        wall_s, cpu_s = time.perf_counter() - self._first_s, time.process_time() - self._first_cpu_s
-        # The first wave of calls is the wait for the first answer: rates count from its last answer on.
-        times_s, wave = sorted(self._answers_s), min(self.job.in_flight, len(self._answers_s) - 1)
-        flowing_s = times_s[-1] - times_s[wave - 1]
-        figures = {
-            "wall_s": wall_s,
-            "cpu_us_per_record": cpu_s / self.job.records * 1e6,
-            "records_per_s": self.job.records / wall_s,
-            "calls_per_s": (len(times_s) - wave) / flowing_s,
-        }
-        # Past sys.stdout, which Faust replaces; it also leaves its spinner on the line.
-        os.write(1, b"\n%b\n" % orjson.dumps(figures))
+def _tell(event: str) -> None:
+    line = {"event": event, "at_s": time.time(), "cpu_s": time.process_time(), "rss_kib": _peak_rss_kib()}
+    # Past sys.stdout, which frameworks replace or leave a spinner on.
+    os.write(1, b"\n%b%b\n" % (MARK, json.dumps(line).encode()))
+
+
+def _peak_rss_kib() -> int:
+    # Not getrusage: its peak begins with that of the process that started this one.
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(status.split("VmHWM:")[1].split()[0])

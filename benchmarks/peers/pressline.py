@@ -1,4 +1,4 @@
-"""Pressline's stage consumer: a handler that sleeps and forwards."""
+"""Pressline's stage consumer with all that a worker gives it: gate, two weighted lanes, tenants."""
 
 import asyncio
 from collections.abc import Sequence
@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from meter import Job, Meter
 
 from processors.disposition import RetryPolicy
+from processors.gates import Gates
+from schemas.base import Lane, Stage
+from schemas.scope import Scope, ScopeKind
 from streams.engine.consumer import ConsumerSettings, StageConsumer
+from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
+from streams.engine.intake import Ordering
 from streams.engine.producer import RecordProducer
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
-
-POLL_S = 0.01
 
 
 class Forward:
@@ -19,19 +22,17 @@ class Forward:
 
     Args:
         job: the job.
-        meter: told of each record and answer.
     """
 
-    def __init__(self, job: Job, meter: Meter) -> None:
+    def __init__(self, job: Job) -> None:
         self._job = job
-        self._meter = meter
+        self._meter = Meter()
 
     async def handle(self, record: InRecord, _delivery: Delivery) -> Sequence[OutRecord]:
         """Return the value for the output topic."""
         self._meter.taken()
         if self._job.call_s:
-            await asyncio.sleep(self._job.call_s)
-        self._meter.answered()
+            await asyncio.sleep(self._job.sleep_s(record.value or b""))
         return (OutRecord(topic=self._job.out, key=record.key, value=record.value),)
 
     def postpone(
@@ -45,27 +46,35 @@ class Forward:
         raise failure.error
 
 
-async def main() -> None:
-    """Forward all records."""
-    job = Job.from_command_line()
-    meter = Meter(job)
-    producer = RecordProducer(job.brokers, "pressline")
-    await producer.start()
-    consumer = StageConsumer(
-        GroupSettings(brokers=job.brokers, group=job.group, client_id="pressline", topics=(job.topic,)),
-        ConsumerSettings(in_flight_max=job.in_flight),
-        Forward(job, meter),
+def stage_consumer(job: Job, producer: RecordProducer) -> StageConsumer:
+    """Return the consumer, wired as the worker wires its own."""
+    lanes = {job.topic: Lane.LIVE, f"{job.topic}.bulk": Lane.BULK}
+    gates = Gates()
+    # Somebody else is held back, so that the gate looks at every record's scopes.
+    gates.close(Scope(ScopeKind.TENANT, "held-back"), "operator", "so that the gate has work to do")
+    return StageConsumer(
+        GroupSettings(brokers=job.brokers, group=job.group, client_id="pressline", topics=tuple(lanes)),
+        ConsumerSettings(
+            ordering=Ordering(job.ordering),
+            in_flight_max=job.in_flight,
+            weights={job.topic: 9, f"{job.topic}.bulk": 1},
+            tenant_in_flight_max=job.in_flight,
+        ),
+        Forward(job),
         producer,
         policy=RetryPolicy(),
         on_share=lambda _: None,
+        gate=StageGate(gates=gates, stage=Stage.GENERATE, lanes=lanes),
     )
-    await consumer.start()
-    # The engine counts and tells nobody; its health is looked at when little is left to wait for.
-    while not meter.complete or consumer.health().finished < job.records:  # noqa: ASYNC110 - see above
-        await asyncio.sleep(POLL_S)
-    meter.report()
-    await consumer.stop()
-    await producer.stop()
+
+
+async def main() -> None:
+    """Forward all records."""
+    job = Job.from_command_line()
+    producer = RecordProducer(job.brokers, "pressline")
+    await producer.start()
+    await stage_consumer(job, producer).start()
+    await asyncio.Event().wait()
 
 
 asyncio.run(main())

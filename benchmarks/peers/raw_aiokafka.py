@@ -1,4 +1,4 @@
-"""aiokafka by hand: a task per record, an awaited send, a commit of the position every second.
+"""aiokafka by hand: a semaphore, a task per record, an awaited send, a commit every second.
 
 It is faster to write than right: what it commits passes records that are still in flight.
 """
@@ -22,7 +22,7 @@ class Forwarder:
     """
 
     def __init__(self, job: Job, producer: Any) -> None:
-        self.meter = Meter(job)
+        self._meter = Meter()
         self._job = job
         self._producer = producer
         self._slots = asyncio.Semaphore(job.in_flight)
@@ -35,48 +35,37 @@ class Forwarder:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def drain(self) -> None:
-        """Wait for all tasks."""
-        await asyncio.gather(*self._tasks)
-
     async def _forward(self, record: ConsumerRecord) -> None:
-        self.meter.taken()
+        self._meter.taken()
         if self._job.call_s:
-            await asyncio.sleep(self._job.call_s)
-        self.meter.answered()
+            await asyncio.sleep(self._job.sleep_s(record.value))
         await self._producer.send_and_wait(self._job.out, key=record.key, value=record.value)
         self._slots.release()
 
 
-async def consume(consumer: Any, forwarder: Forwarder, records: int) -> None:
-    """Take so many records and forward them."""
-    taken, committed_s = 0, time.monotonic()
-    while taken < records:
+async def consume(consumer: Any, forwarder: Forwarder) -> None:
+    """Take records and forward them, until the process is ended."""
+    committed_s = time.monotonic()
+    while True:
         batches = await consumer.getmany(timeout_ms=200, max_records=500)
         for record in (record for batch in batches.values() for record in batch):
             await forwarder.take(record)
-            taken += 1
         if time.monotonic() - committed_s > COMMIT_S:
             await consumer.commit()
             committed_s = time.monotonic()
-    await forwarder.drain()
 
 
 async def main() -> None:
     """Forward all records."""
     job = Job.from_command_line()
     options = {"bootstrap_servers": job.brokers}
-    producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True, max_batch_size=65_536)
+    producer = AIOKafkaProducer(**options, acks="all", enable_idempotence=True, max_batch_size=524_288)
     consumer = AIOKafkaConsumer(
         job.topic, **options, group_id=job.group, enable_auto_commit=False, auto_offset_reset="earliest"
     )
     await producer.start()
     await consumer.start()
-    forwarder = Forwarder(job, producer)
-    await consume(consumer, forwarder, job.records)
-    forwarder.meter.report()
-    await consumer.stop()
-    await producer.stop()
+    await consume(consumer, Forwarder(job, producer))
 
 
 asyncio.run(main())

@@ -40,7 +40,8 @@ class ConsumerSettings:
 
     Attributes:
         ordering: order inside a partition.
-        in_flight_max: most records worked on at once; as many more may have results on their way.
+        in_flight_max: most records worked on at once. While the results of as many more are on their way to
+            the broker, no other record is begun.
         look_ahead_max: most records of a lane that are held without being worked on: they wait for a turn, a
             retry, an earlier one of their key. Tenants share the work fairly as far as this looks ahead.
         lane_bytes_max: most bytes of keys and values of a lane held at once.
@@ -244,7 +245,7 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
 
     def _serve(self) -> None:
         """Give free slots to the records whose turn it is."""
-        while self._slots.free and not self.should_stop:
+        while self._slots.free and self._sends.free and not self.should_stop:
             arrival = self._intake.next()
             if arrival is None:
                 return

@@ -39,7 +39,7 @@ class RecordDelivery:
         producer: where results go.
         policy: bounds of retries.
         slot: given back while the record only waits, and once the stage is done with it.
-        sends: bound on records whose results travel to the broker.
+        sends: of the records whose results travel to the broker; while all are taken, no call begins.
         taken_s: monotonic time at which it was taken.
         paid: model calls of all attempts of this delivery, by call id.
         deadline: when the task is of no use any more (aware), or None while the stage has not said so.
@@ -159,12 +159,10 @@ class RecordDelivery:
 
     async def _send(self, results: Sequence[OutRecord]) -> bool:
         self._now("send")
-        sending = Slot(self.sends)
-        await sending.acquire()
+        sending = self.sends.take()
         # The next call begins while these results travel: of calls that end together, none waits for a send.
         self.slot.release()
         try:
-            # Asked last: the partition may go while the record waits its turn to send.
             return not self.lost and await send_until(self.producer, results, self.held.closing)
         finally:
             sending.release()

@@ -113,15 +113,10 @@ class Intake:
 
     def topics_with_room(self) -> list[str]:
         """Return the topics whose lanes may take more; one poll may overshoot a bound."""
-        most = self._settings
-        return [
-            topic
-            for topic, lane in self._lanes.items()
-            if lane.records < most.records_max and lane.size < most.bytes_max
-        ]
+        return [topic for topic, lane in self._lanes.items() if self._has_room(lane)]
 
     async def room(self) -> None:
-        """Wait until a record is let go of."""
+        """Wait until a lane has room again."""
         self._room.clear()
         await self._room.wait()
 
@@ -144,4 +139,8 @@ class Intake:
         lane = self._lanes[record.topic]
         lane.records -= 1
         lane.size -= record.size
-        self._room.set()
+        if self._has_room(lane):
+            self._room.set()
+
+    def _has_room(self, lane: _Lane) -> bool:
+        return lane.records < self._settings.records_max and lane.size < self._settings.bytes_max

@@ -36,7 +36,7 @@ class Slots:
         return self._free > 0
 
     def take(self) -> "Slot":
-        """Take one that is free."""
+        """Take one without waiting, even when none is free: what asks `free` first keeps the bound."""
         self._free -= 1
         return Slot(self, held=True)
 

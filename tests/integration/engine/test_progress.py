@@ -13,6 +13,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import RecordsToDelete
 
+from fakes.deaf_producer import DeafProducer
 from fixtures.broker import until
 from fixtures.engine import EngineLine, close_line, open_line
 from streams.embedded.kafka import EmbeddedKafka
@@ -55,6 +56,20 @@ async def test_after_a_kill_only_the_unfinished_head_is_done_again(line: EngineL
 async def _all_but_the_head(line: EngineLine, count: int) -> bool:
     offset, above = (await line.committed()).get(0, (0, frozenset()))
     return offset == 0 and above == frozenset(range(1, count))
+
+
+async def test_while_results_cannot_be_sent_no_more_calls_begin_than_are_allowed_twice(
+    line: EngineLine,
+) -> None:
+    await line.create(line.topic)
+    await line.submit([f"{number}".encode() for number in range(50)])
+    stage = line.stage()
+    member = await line.join(stage, producer=DeafProducer(), in_flight_max=5)
+
+    await until(lambda: member.health().waiting.get("turn") == 50 - len(stage.calls))
+
+    assert 5 <= len(stage.calls) <= 10
+    assert member.health().waiting["send"] == len(stage.calls)
 
 
 async def test_a_commit_never_passes_an_unfinished_record(line: EngineLine) -> None:
