@@ -39,11 +39,9 @@ from streams.models import open_models
 from streams.pipeline import PIPELINE
 from streams.preparation import prepare
 from streams.recipes import FolderRecipeBook, RecipeFolder
-from streams.redelivery import GROUP as REDELIVERY_GROUP
 from streams.redelivery import Redelivery
-from streams.redelivery_routes import Routes
+from streams.services import index_services, redelivery
 from streams.settings import INDEX, REDELIVER, Settings, SettingsError
-from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
 from streams.store.budget_counters import PostgresBudgetCounters
 from streams.store.database import Database
@@ -53,14 +51,8 @@ from streams.store.pages import PostgresPageIndex
 from streams.store.publications import PostgresPublications
 from streams.store.recipes import PostgresRecipeStore
 from streams.store.reports import PostgresReports
-from streams.store.reviews import PostgresReviews
-from streams.store.sites import PostgresSites
-from streams.store.task_events import PostgresTaskEvents
-from streams.store.tasks import PostgresTaskIndex
 from streams.store.workers import WorkerLease
-from streams.task_index import TaskIndexer
 from streams.telemetry import Telemetry
-from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
 from streams.tracing import NoTracing, Tracing, open_tracing
 from streams.why_reporter import StageBounds, WhyReporter, WhySettings, no_report
 
@@ -116,8 +108,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 self._consumers[stage] = self._consumer(stage, ports)
         self._watch()
         self._others = [
-            *(self._index_services(brokers) if INDEX in settings.stages else ()),
-            *([self._redelivery(brokers)] if REDELIVER in settings.stages else ()),
+            *(index_services(settings, self.worker_id, self._database) if INDEX in settings.stages else ()),
+            *([self._redelivery()] if REDELIVER in settings.stages else ()),
         ]
         for service in (*self._consumers.values(), *self._others):
             await self.add_runtime_dependency(service)
@@ -266,34 +258,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             gate=StageGate(gates=self.gates, stage=stage, lanes=lanes),
         )
 
-    def _index_services(self, brokers: str) -> Sequence[Any]:
-        pages = PostgresPageIndex(self._database)
-        return [
-            TaskIndexer(
-                brokers,
-                self.worker_id,
-                PostgresTaskIndex(self._database),
-                PostgresReviews(self._database),
-                PostgresTaskEvents(self._database),
-            ),
-            SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
-        ]
-
-    def _redelivery(self, brokers: str) -> Redelivery:
-        routes = Routes(
-            tiers=RETRY_TIERS,
-            origins=frozenset(topic for spec in PIPELINE.values() for topic in spec.topics),
-            dead_topic=dead_letter_topic(REDELIVERY),
-            group=REDELIVERY_GROUP,
-        )
-        return Redelivery(
-            brokers,
-            self.worker_id,
-            routes,
-            self._producer,
-            session_timeout_s=self.settings.session_timeout_s,
-            on_sent=self._telemetry.redelivered,
-        )
+    def _redelivery(self) -> Redelivery:
+        return redelivery(self.settings, self.worker_id, self._producer, self._telemetry.redelivered)
 
 
 def _check_stall(settings: Settings, catalogue: Catalogue) -> None:

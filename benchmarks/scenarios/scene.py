@@ -19,7 +19,7 @@ from streams.embedded.postgres import EmbeddedPostgres
 from streams.embedded.processes import ChildProcess
 
 from .findings import Bar
-from .load import LONG_MODEL, Load, write_recipes
+from .load import LONG_MODEL, Load, partition_of, write_recipes
 from .watcher import Watcher
 
 PARTITIONS = 8
@@ -98,8 +98,15 @@ class Scene:
 
     def calls_under_way(self) -> int:
         """Return how many requests the provider has and has not answered."""
-        log = self.deployment.provider_lines
-        return len(log("request")) - len(log("answered"))
+        answered = len(self.deployment.provider_lines("answered"))  # read first: never more than requests
+        return len(self.deployment.provider_lines("request")) - answered
+
+    def call_starts(self) -> list[tuple[int, float]]:
+        """Return partition and monotonic time of each request that the provider has had."""
+        return [
+            (partition_of(line["task"].encode(), PARTITIONS), line["monotonic"])
+            for line in self.deployment.provider_lines("request")
+        ]
 
     def long_requests(self) -> int:
         """Return how many requests for long calls the provider has had."""

@@ -1,16 +1,14 @@
 """How long partitions stand still.
 
 While a trickle submits a short task on each partition every TRICKLE_S, each partition always has a record
-whose call could begin or end, and slots are free. A partition stands still from one end of such a task to
-the next. Long calls do not count: one that began before a rebalance ends even if nobody takes new records.
-
-Measured at the end of the pipeline, in the finished topic: whichever of the four stages stands still, shows.
-So the figure is an upper bound: it has the trickle's own pause in it, and four groups' rebalances.
+whose call could begin or end, and slots are free. A partition stands still while none of its calls starts, by
+the provider's own log, and none of its short tasks ends, in the finished topic. Ends of long calls do not
+count: one that began before a rebalance ends even if nobody takes new records.
 """
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from .load import SHORT
 from .scene import PARTITIONS
@@ -19,21 +17,25 @@ from .watcher import Finish
 TRICKLE_S = 0.5
 
 
-def gaps_s(finishes: Iterable[Finish], since_s: float, until_s: float) -> Mapping[int, Sequence[float]]:
-    """Return for each partition the pauses between ends of short tasks, in seconds.
+def gaps_s(
+    finishes: Iterable[Finish], starts: Iterable[tuple[int, float]], since_s: float, until_s: float
+) -> Mapping[int, Sequence[float]]:
+    """Return for each partition the pauses between its moves, in seconds.
 
     Args:
-        finishes: in order of time.
+        finishes: of tasks, in any order.
+        starts: of calls: partition and monotonic time.
         since_s: from when on, in monotonic seconds; the trickle had begun to come out by then.
         until_s: up to when; the trickle went in until then.
     """
-    ends: dict[int, list[float]] = {partition: [since_s] for partition in range(PARTITIONS)}
-    for finish in finishes:
-        if since_s <= finish.at_s <= until_s and finish.task_id.startswith(SHORT):
-            ends[finish.partition].append(finish.at_s)
+    moves: dict[int, list[float]] = {partition: [since_s, until_s] for partition in range(PARTITIONS)}
+    ends = ((each.partition, each.at_s) for each in finishes if each.task_id.startswith(SHORT))
+    for partition, at_s in chain(ends, starts):
+        if since_s <= at_s <= until_s:
+            moves[partition].append(at_s)
     return {
-        partition: [later - earlier for earlier, later in pairwise([*times, until_s])]
-        for partition, times in ends.items()
+        partition: [later - earlier for earlier, later in pairwise(sorted(times))]
+        for partition, times in moves.items()
     }
 
 

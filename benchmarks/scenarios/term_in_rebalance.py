@@ -48,7 +48,7 @@ async def run(scene: Scene, *, short: bool) -> Findings:
         await terminate(leaving.child, within_s=drain_s + DRAIN_MARGIN_S)
         workers.append(await joining)
         await asyncio.sleep(SETTLE_S)
-    gaps = gaps_s(scene.watcher.finishes, since_s, time.monotonic())
+    gaps = gaps_s(scene.watcher.finishes, scene.call_starts(), since_s, time.monotonic())
     await scene.load.end_trickle()
     await scene.finished(END_S_MAX)
     return Findings(

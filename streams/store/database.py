@@ -15,11 +15,13 @@ from streams.store.away import is_away
 CONNECT_TRIES_MAX: Final = 20
 CONNECT_PAUSE_S: Final = 0.5
 CONNECT_S_MAX: Final = 5.0
-ACQUIRE_S_MAX: Final = 10.0
 STATEMENT_S_MAX: Final = 30.0
 CLOSE_S_MAX: Final = 5.0
 # The client gives up a little later than the server: its own limit is for a server that does not answer.
 COMMAND_S_MAX: Final = STATEMENT_S_MAX + 5.0
+# Busy is not away: who gives up and comes again has done in vain what it did so far, and the more do so, the
+# less is done. A server that is away is noticed by those that have a connection.
+ACQUIRE_S_MAX: Final = 2 * COMMAND_S_MAX
 
 Row: TypeAlias = asyncpg.Record
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
