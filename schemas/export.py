@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas.catalogue import CatalogueRules
+from schemas.claim_check import ClaimCheck
 from schemas.control import ScopeChanged
 from schemas.events import (
     ReviewDecided,
@@ -18,6 +19,7 @@ from schemas.events import (
     TaskSubmitted,
     TaskValidated,
 )
+from schemas.headers import CLAIM_CHECK_TYPE
 from schemas.recipe import Recipe
 from schemas.usage import UsageRecorded
 
@@ -34,6 +36,7 @@ EXPORTED: dict[str, type[BaseModel]] = {
     "pressline.review.decided.v1": ReviewDecided,
     "pressline.usage.recorded.v1": UsageRecorded,
     "pressline.control.v1": ScopeChanged,
+    CLAIM_CHECK_TYPE: ClaimCheck,
     "pressline.recipe.v1": Recipe,
     "pressline.catalogue.v1": CatalogueRules,
 }

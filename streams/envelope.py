@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from processors.errors import EventTooLargeError
-from schemas.codec import InvalidMessageError, encode
+from schemas.codec import CLAIMED_BYTES_MAX, InvalidMessageError, encode
 from schemas.events import (
     Event,
     ReviewDecided,
@@ -47,7 +47,7 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
     Its id is the same each time that the same work leads to it, so that consumers can drop repeats.
 
     Raises:
-        EventTooLargeError: the event is larger than a message may be.
+        EventTooLargeError: the event is larger than CLAIMED_BYTES_MAX.
     """
     task = task_of(event)
     identity = f"{task.submission_id}.{_noun(event)}.{_round(event)}.{lineage.replay}"
@@ -63,7 +63,7 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
     if lineage.replay:
         headers.append((REPLAY_COUNT, str(lineage.replay).encode()))
     try:
-        value = encode(event)
+        value = encode(event, CLAIMED_BYTES_MAX)
     except InvalidMessageError as error:
         raise EventTooLargeError(str(error)) from error
     return OutRecord(topic=topic_of(event), key=task.key, value=value, headers=headers)

@@ -6,7 +6,7 @@ wrong for good. Records that are no events are skipped here: the stage that take
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -14,9 +14,9 @@ from aiokafka.errors import KafkaError
 from mode import Service
 from pydantic import BaseModel
 
-from processors.errors import StoreUnavailableError
+from processors.errors import PermanentError, StoreUnavailableError
 from schemas.base import Lane
-from schemas.codec import InvalidMessageError, decode
+from schemas.codec import CLAIMED_BYTES_MAX, InvalidMessageError, decode
 from schemas.events import (
     ReviewRequested,
     Spend,
@@ -27,6 +27,7 @@ from schemas.events import (
     TaskValidated,
 )
 from schemas.headers import parse, replay_count, text_headers
+from streams.claim_checks import ClaimStore, claim_of, is_claim_check, redeem
 from streams.store.reviews import PostgresReviews
 from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
 from streams.topics import LANED, event_type, topic_name
@@ -66,16 +67,23 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         client_id: name in the broker's logs.
         tasks: the index.
         reviews: what waits for a person.
+        claims: where events are that were too large to travel.
     """
 
     def __init__(
-        self, brokers: str, client_id: str, tasks: PostgresTaskIndex, reviews: PostgresReviews
+        self,
+        brokers: str,
+        client_id: str,
+        tasks: PostgresTaskIndex,
+        reviews: PostgresReviews,
+        claims: ClaimStore,
     ) -> None:
         super().__init__()
         self._brokers = brokers
         self._client_id = client_id
         self._tasks = tasks
         self._reviews = reviews
+        self._claims = claims
         self._consumer: Any = None
         self.last_poll_s = time.monotonic()
 
@@ -121,9 +129,16 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         return False
 
     async def _write(self, records: list[ConsumerRecord]) -> None:
+        # One at a time where events are large: a batch of them would not fit into memory.
+        large = [record for record in records if is_claim_check(record.headers)]
+        small = [record for record in records if not is_claim_check(record.headers)]
+        for chunk in (small, *([record] for record in large)):
+            await self._write_chunk(chunk)
+
+    async def _write_chunk(self, records: Sequence[ConsumerRecord]) -> None:
         progress: list[TaskProgress] = []
         finished: list[TaskFinished] = []
-        for event, replay in _events(records):
+        async for event, replay in _events(records, self._claims):
             if isinstance(event, TaskFinished):
                 finished.append(event)
             elif isinstance(event, ReviewRequested):
@@ -135,16 +150,23 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         await self._tasks.finish(finished)
 
 
-def _events(records: Iterable[ConsumerRecord]) -> Iterable[tuple[Any, int]]:
+async def _events(records: Sequence[ConsumerRecord], claims: ClaimStore) -> AsyncIterator[tuple[Any, int]]:
     for record in records:
         replay = replay_count(text_headers(record.headers))
-        takes = TOPICS[record.topic]
         try:
-            # As the stages do: an event without its context is dead-lettered, so it is no task here either.
-            parse(record.headers, event_type(takes))
-            yield decode(record.value, takes), replay
-        except InvalidMessageError:
+            yield await _event(record, claims), replay
+        except (InvalidMessageError, PermanentError):
             log.debug("not indexed: %s-%d@%d is no event", record.topic, record.partition, record.offset)
+
+
+async def _event(record: ConsumerRecord, claims: ClaimStore) -> BaseModel:
+    takes = TOPICS[record.topic]
+    # As the stages do: an event without its context is dead-lettered, so it is no task here either.
+    parse(record.headers, event_type(takes))
+    check = claim_of(record.headers, record.value)
+    if check is None:
+        return decode(record.value, takes)
+    return decode(await redeem(claims, check), takes, CLAIMED_BYTES_MAX)
 
 
 def _seen(event: Any, replay: int) -> TaskProgress:

@@ -18,6 +18,8 @@ from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Lane, Stage
 from schemas.why import WorkerWhy
+from streams.claim_checks import keep_swept
+from streams.claim_producer import ClaimCheckProducer
 from streams.clock import SystemClock
 from streams.control import ControlReader
 from streams.control_topic import ControlTail
@@ -25,7 +27,6 @@ from streams.engine.broker_abilities import BrokerAbilities, probe
 from streams.engine.consumer import ConsumerSettings, StageConsumer
 from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
-from streams.engine.producer import RecordProducer
 from streams.engine.state import ConsumerHealth
 from streams.health import Health, judge
 from streams.limit_lending import keep_lending
@@ -39,6 +40,7 @@ from streams.redelivery_routes import Routes
 from streams.settings import INDEX, REDELIVER, Settings, SettingsError
 from streams.site_pages import SiteIndexer
 from streams.stage_handler import StageHandler
+from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
 from streams.store.limit_leases import PostgresLeaseTable
@@ -97,7 +99,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._abilities = await self._broker_abilities(brokers)
-        self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
+        self._producer = ClaimCheckProducer(
+            brokers, self.worker_id, self._claims, idempotent=self._abilities.idempotent
+        )
         await self._producer.start()
         ports = await self._ports()
         for stage in Stage:
@@ -163,6 +167,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._lease.register()
         # Not a task of the service: those begin when the last stage has joined, long after the first works.
         self.add_future(self._lease.run())
+        self._claims = PostgresClaimStore(self._database)
+        self.add_future(keep_swept(self._claims))
 
     async def _follow_control(self, brokers: str) -> None:
         """Know what is held back before any work is taken, and begin to say why work waits."""
@@ -225,7 +231,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 tenant_in_flight_max=settings.tenant_in_flight,
                 drain_s_max=settings.drain_s,
             ),
-            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry),
+            StageHandler(spec=spec, ports=ports, telemetry=self._telemetry, claims=self._claims),
             self._producer,
             policy=RetryPolicy(),
             on_share=self._models.set_share if stage is Stage.GENERATE else _ignore,
@@ -236,7 +242,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         pages = PostgresPageIndex(self._database)
         return [
             TaskIndexer(
-                brokers, self.worker_id, PostgresTaskIndex(self._database), PostgresReviews(self._database)
+                brokers,
+                self.worker_id,
+                PostgresTaskIndex(self._database),
+                PostgresReviews(self._database),
+                self._claims,
             ),
             SiteIndexer(PostgresSites(self._database), pages, self.settings.site, self.settings.site_url),
         ]

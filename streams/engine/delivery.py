@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from processors.model import CallState
 from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
-from streams.engine.producer import RecordProducer, send_until
+from streams.engine.producer import LEAVING_WAITS, SENDING_WAITS, RecordProducer, Waits, send_until
 from streams.engine.records import (
     Attempts,
     Failure,
@@ -25,6 +25,8 @@ from streams.engine.records import (
 from streams.engine.slots import Slot, Slots
 from streams.engine.state import RecordState
 from streams.engine.tiers import earlier_attempts
+
+SEND_ERROR_CHARS_MAX = 300
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -46,6 +48,8 @@ class RecordDelivery:
         since_s: monotonic time since when it does that.
         call: the model call that it waits for, or None.
         scopes: what the record belongs to; its stage says it once it is decoded.
+        whole: the record with its event in place of a reference, once the stage has it.
+        send_error: why what it led to is not sent yet; empty while nothing is wrong.
     """
 
     record: InRecord
@@ -60,11 +64,14 @@ class RecordDelivery:
     since_s: float = field(default_factory=time.monotonic)
     call: CallState | None = None
     scopes: tuple[Scope, ...] = ()
+    whole: InRecord | None = None
+    send_error: str = ""
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
     deadline: datetime | None = None
     _attempts: Attempts | None = None
     _retry_at: datetime | None = None
     _closed: Scope | None = None
+    _at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def lost(self) -> bool:
@@ -84,7 +91,12 @@ class RecordDelivery:
             scopes=self.scopes,
             timestamp_ms=self.record.timestamp_ms,
             task_id=self.record.subject,
+            send_error=self.send_error,
         )
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when this delivery is over, however it ends."""
+        self._at_end.append(callback)
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""
@@ -96,6 +108,13 @@ class RecordDelivery:
         Returns:
             Whether the record is finished; False when the worker stops or lost the partition first.
         """
+        try:
+            return await self._run()
+        finally:
+            for callback in self._at_end:
+                callback()
+
+    async def _run(self) -> bool:
         while True:  # bounded by the policy: every pass but the last adds a failure
             await self.slot.acquire()
             self._now("stage")
@@ -106,7 +125,7 @@ class RecordDelivery:
             except Exception as error:  # noqa: BLE001 - the one place where any failure becomes a decision
                 disposition = self._decide(error)
                 if not isinstance(disposition, Retry):
-                    return await self._send(self._leave(error, disposition))
+                    return await self._send(self._leave(error, disposition), LEAVING_WAITS)
             if not await self._wait(disposition):
                 return False
 
@@ -138,7 +157,7 @@ class RecordDelivery:
         failure = Failure(error=error, disposition=disposition, attempts=attempts, at=now)
         return self.handler.give_up(self.record, failure, self)
 
-    async def _send(self, results: Sequence[OutRecord]) -> bool:
+    async def _send(self, results: Sequence[OutRecord], waits: Waits = SENDING_WAITS) -> bool:
         self._now("send")
         sending = Slot(self.sends)
         await sending.acquire()
@@ -146,9 +165,14 @@ class RecordDelivery:
         self.slot.release()
         try:
             # Asked last: the partition may go while the record waits its turn to send.
-            return not self.lost and await send_until(self.producer, results, self.held.closing)
+            return not self.lost and await send_until(
+                self.producer, results, self.held.closing, waits=waits, on_error=self._not_sent
+            )
         finally:
             sending.release()
+
+    def _not_sent(self, error: Exception) -> None:
+        self.send_error = f"{type(error).__name__}: {error}"[:SEND_ERROR_CHARS_MAX]
 
     async def _wait(self, retry: Retry) -> bool:
         """Wait without a slot; return whether to try again."""

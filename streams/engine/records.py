@@ -1,6 +1,6 @@
 """What the engine takes in and sends out, and the two things that it asks of a stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -118,6 +118,12 @@ class Delivery(Protocol):
 
     deadline: datetime | None
     """When the task is of no use any more (aware); set by the stage as soon as it knows."""
+
+    whole: InRecord | None
+    """The record with its event in place of a reference; set by the stage, when it had one."""
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when this delivery is over, however it ends."""
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""

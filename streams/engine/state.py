@@ -50,6 +50,7 @@ class RecordState:
         scopes: what it belongs to, as far as its stage has said.
         timestamp_ms: its timestamp, in Unix milliseconds, or None.
         task_id: its task, or None when its headers do not say.
+        send_error: why what it led to is not sent yet, where that fails.
     """
 
     offset: int
@@ -60,6 +61,7 @@ class RecordState:
     scopes: tuple[Scope, ...]
     timestamp_ms: int | None
     task_id: str | None
+    send_error: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from streams.engine.producer import RecordProducer
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord
 from streams.envelope import Lineage, event_record
 from streams.replay import Replayed, Replayer, plan_replay
+from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.replays import PostgresReplays
 from streams.store.reviews import PostgresReviews
@@ -104,6 +105,7 @@ class Scene:
         replayer = Replayer(
             replays or PostgresReplays(self.database),
             producer or self.producer,
+            PostgresClaimStore(self.database),
             replay_id=secrets.token_hex(4),
             by="ann",
             rate=rate,
@@ -336,7 +338,9 @@ async def test_a_replayed_task_is_open_again_in_the_index(scene: Scene) -> None:
     await scene.bury(1)
 
     await scene.replay()
-    indexer = TaskIndexer(scene.brokers, "test", tasks, PostgresReviews(scene.database))
+    indexer = TaskIndexer(
+        scene.brokers, "test", tasks, PostgresReviews(scene.database), PostgresClaimStore(scene.database)
+    )
     await indexer._write(await scene.came_back())
 
     row = await tasks.get(task.submission_id)
