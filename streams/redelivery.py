@@ -17,13 +17,14 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
 from processors.errors import EventTooLargeError
 from streams.engine.producer import RecordProducer
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord
 from streams.redelivery_routes import Routes
 
@@ -79,7 +80,7 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         self._on_sent = on_sent
         self._held = _Held()
         self._at_work = asyncio.Lock()
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             bootstrap_servers=brokers,
             group_id=routes.group,
             client_id=client_id,

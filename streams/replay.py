@@ -13,6 +13,7 @@ from aiolimiter import AsyncLimiter
 
 from processors.errors import ClaimLostError, EventTooLargeError
 from schemas.failures import DLQ_PREFIX, REPLAY_COUNT, REPLAY_ID, REPLAY_OF, RETRY_HEADERS
+from schemas.headers import BATCH_OFFSETS
 from streams.claim_checks import ClaimStore
 from streams.dead_letters import DeadLetter, Position
 from streams.engine.producer import RecordProducer
@@ -122,6 +123,8 @@ def refusal(letter: DeadLetter, *, force: bool = False) -> str | None:
     """
     if letter.origin is None or letter.origin.topic not in ORIGINS:
         return "its headers name no topic that a stage takes"
+    if any(name == BATCH_OFFSETS for name, _ in letter.headers):
+        return "it is a whole record batch that was refused; `export` has its bytes"
     if letter.replay_count >= REPLAYS_MAX and not force:
         return f"replayed {REPLAYS_MAX} times already (--force sends it again)"
     return None

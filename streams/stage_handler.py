@@ -119,6 +119,7 @@ class StageHandler:
 
     async def _whole(self, record: InRecord, delivery: Delivery) -> InRecord:
         """Return the record with its event, which stays with the delivery until that ends."""
+        _check_whole(record)
         check = claim_of(record.headers, record.value)
         if check is None or delivery.whole is not None:
             return delivery.whole or record
@@ -149,6 +150,14 @@ class StageHandler:
         for record in paid:
             self.telemetry.model_call(record)
         return [usage_record(record, lineage) for record in paid]
+
+
+def _check_whole(record: InRecord) -> None:
+    """Refuse what stands for a whole batch; see `streams/engine/record_batches.py`."""
+    text = headers.text_headers(record.headers)
+    if headers.BATCH_OFFSETS in text:
+        why = text.get(headers.BATCH_REFUSED, "")
+        raise InvalidRecordError(f"offsets {text[headers.BATCH_OFFSETS]} are one batch: {why}")
 
 
 def _scopes(event: StageInput) -> tuple[Scope, Scope]:

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from mode import Service
 from pydantic import BaseModel
@@ -28,6 +28,7 @@ from schemas.events import (
 )
 from schemas.headers import parse, replay_count, text_headers
 from streams.claim_checks import ClaimStore, claim_of, is_claim_check, redeem
+from streams.engine.record_batches import BoundedConsumer
 from streams.store.reviews import PostgresReviews
 from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
 from streams.topics import LANED, event_type, topic_name
@@ -89,7 +90,7 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
 
     async def on_start(self) -> None:
         """Join the group."""
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             *TOPICS,
             bootstrap_servers=self._brokers,
             group_id=GROUP,

@@ -4,16 +4,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
+from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import ConsumerStoppedError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
 
 from streams.engine.assignor import LaneAssignor
 from streams.engine.commit_metadata import METADATA_BYTES_MAX
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord, Partition
 
 POLL_RECORDS_MAX = 500
@@ -87,7 +89,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def start(self) -> None:
         """Connect and join."""
         settings = self._settings
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             bootstrap_servers=settings.brokers,
             group_id=settings.group,
             client_id=settings.client_id,
@@ -143,6 +145,9 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                 raise
             await asyncio.sleep(wait_s)
             return []
+        except KafkaError:
+            self._take_again()
+            raise
         self.last_poll_s = time.monotonic()
         return [
             InRecord(
@@ -157,6 +162,12 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             for records in batches.values()
             for r in records
         ]
+
+    def _take_again(self) -> None:
+        """Go back to what was taken: an error in one partition loses what others gave in the same poll."""
+        for partition, held in self.partitions.items():
+            with suppress(IllegalStateError):  # a rebalance is taking it
+                self._consumer.seek(TopicPartition(*partition), held.window.next_offset)
 
     def _held(self, topics: Collection[str]) -> list[TopicPartition]:
         return [

@@ -18,7 +18,7 @@ Stores = Callable[[float], ClaimStore]
 def stores(request: pytest.FixtureRequest) -> Stores:
     """Return stores that keep values for so many seconds; below 0 what is stored is expired already."""
     if request.param == "fake":
-        return lambda kept_s: FakeClaimStore(kept_s)
+        return FakeClaimStore
     database: Database = request.getfixturevalue("database")
     return lambda kept_s: PostgresClaimStore(database, kept_s)
 

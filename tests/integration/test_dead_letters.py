@@ -5,22 +5,26 @@ import base64
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from click.testing import CliRunner, Result
 
 from builders import a_classified, a_finished, a_task
 from fakes.deaf_producer import DeafProducer
+from fixtures.broker import read_topic
 from processors.disposition import GiveUp
 from processors.errors import ProviderTimeoutError, StoreUnavailableError
 from schemas.base import Outcome, Stage
-from schemas.failures import REPLAY_COUNT, FailureReason
+from schemas.failures import REPLAY_COUNT, REPLAY_OF, FailureReason
 from schemas.headers import text_headers
+from streams.claim_checks import claim_of, redeem
+from streams.claim_producer import ClaimCheckProducer
 from streams.cli import main
 from streams.dead_letter_search import DeadLetterSearch
 from streams.dead_letters import DeadLetter, Position, Wanted
@@ -329,6 +333,27 @@ async def test_a_letter_that_came_back_five_times_needs_force(scene: Scene) -> N
     assert "replayed 5 times already" in refused.stdout
     assert "1 sent back" in forced.stdout
     assert text_headers(record.headers)[REPLAY_COUNT] == "6"
+
+
+async def test_a_record_that_was_too_large_to_stand_in_a_letter_comes_back_whole(scene: Scene) -> None:
+    claims, value = PostgresClaimStore(scene.database), b"x" * 6_000_000
+    producer = ClaimCheckProducer(scene.brokers, "test", claims)
+    await producer.start()
+    await replace(scene, producer=producer).bury(1, value=value)
+    letters = [one async for batch in scene.search(Wanted(stage="generate")) for one in batch if one.refers]
+    position = str(letters[-1].position)
+
+    result = await scene.command("replay", position, "--yes")
+
+    await producer.stop()
+    async with AIOKafkaAdminClient(bootstrap_servers=scene.brokers) as admin:
+        records = await read_topic(scene.brokers, admin, ORIGIN)
+    [record] = [one for one in records if text_headers(one.headers).get(REPLAY_OF) == position]
+    check = claim_of(record.headers, record.value)
+    assert (result.exit_code, "1 sent back" in result.stdout) == (0, True)
+    assert check is not None
+    assert await redeem(claims, check) == value
+    assert dict(record.headers)["x-foreign"] == b"\xff\x00"
 
 
 async def test_a_replayed_task_is_open_again_in_the_index(scene: Scene) -> None:

@@ -146,14 +146,11 @@ async def test_results_too_large_for_their_topic_become_a_dead_letter() -> None:
 async def test_a_dead_letter_that_is_not_taken_is_tried_again_and_says_why_it_waits(error: Exception) -> None:
     producer = FakeRecordProducer(error)
     delivery = a_delivery(ScriptedHandler([InvalidInputsError("no city")]), producer)
-    running = asyncio.create_task(delivery.run())
-    while not delivery.send_error:
-        await asyncio.sleep(0)
-    waiting = delivery.state
 
-    finished = await running
+    finished = await delivery.run()
 
-    assert (waiting.waits_for, waiting.send_error.startswith(type(error).__name__)) == ("send", True)
+    waited = delivery.state
+    assert (waited.waits_for, waited.send_error.startswith(type(error).__name__)) == ("send", True)
     assert (finished, producer.sent) == (True, [LETTER])
 
 
