@@ -263,6 +263,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
             self.worker_id,
             routes,
             self._producer,
+            self._claims,
             session_timeout_s=self.settings.session_timeout_s,
             on_sent=self._telemetry.redelivered,
         )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
 from processors.errors import AbandonedError, ScopeClosedError, UnavailableError
@@ -163,16 +164,21 @@ class RecordDelivery:
         await sending.acquire()
         # The next call begins while these results travel: of calls that end together, none waits for a send.
         self.slot.release()
+        topics = ", ".join(sorted({record.topic for record in results}))
         try:
             # Asked last: the partition may go while the record waits its turn to send.
             return not self.lost and await send_until(
-                self.producer, results, self.held.closing, waits=waits, on_error=self._not_sent
+                self.producer,
+                results,
+                self.held.closing,
+                waits=waits,
+                on_error=partial(self._not_sent, topics),
             )
         finally:
             sending.release()
 
-    def _not_sent(self, error: Exception) -> None:
-        self.send_error = f"{type(error).__name__}: {error}"[:SEND_ERROR_CHARS_MAX]
+    def _not_sent(self, topics: str, error: Exception) -> None:
+        self.send_error = f"{topics}: {type(error).__name__}: {error}"[:SEND_ERROR_CHARS_MAX]
 
     async def _wait(self, retry: Retry) -> bool:
         """Wait without a slot; return whether to try again."""

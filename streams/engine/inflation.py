@@ -1,7 +1,7 @@
 """Inflating record batches up to a bound: what limits a topic limits the compressed size alone.
 
-A batch of 200 kB can inflate to 200 MB. Nothing beyond the bound is ever written: each codec writes into a buffer
-that ends there, or says first how much it will be.
+A batch of 200 kB can inflate to 200 MB. Nothing beyond the bound is ever written: each codec writes into a
+buffer that ends there, or says first how much it will be.
 """
 
 import gzip

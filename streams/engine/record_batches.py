@@ -17,7 +17,7 @@ from schemas.headers import BATCH_OFFSETS, BATCH_REFUSED
 from streams.engine.inflation import InflationError, inflate
 
 MAGIC = 2
-"""The format since Kafka 0.11, the only one that Kafka 4 has. Older ones are the client's, without a bound."""
+"""The format since Kafka 0.11, the only one of Kafka 4. Older ones are the client's, without a bound."""
 LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, HEADER_BYTES = 8, 16, 21, 61
 LENGTH_FROM = 12
 """The length counts what follows it. Source: https://kafka.apache.org/documentation/#recordbatch"""

@@ -150,7 +150,7 @@ async def test_a_dead_letter_that_is_not_taken_is_tried_again_and_says_why_it_wa
     finished = await delivery.run()
 
     waited = delivery.state
-    assert (waited.waits_for, waited.send_error.startswith(type(error).__name__)) == ("send", True)
+    assert (waited.waits_for, waited.send_error.startswith(f"dead: {type(error).__name__}")) == ("send", True)
     assert (finished, producer.sent) == (True, [LETTER])
 
 
