@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
 from processors.errors import AbandonedError, ScopeClosedError, UnavailableError
@@ -27,7 +26,7 @@ from streams.engine.slots import Slot, Slots
 from streams.engine.state import RecordState
 from streams.engine.tiers import earlier_attempts
 
-SEND_ERROR_CHARS_MAX = 300
+SENDING_CHARS_MAX = 300
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -72,6 +71,7 @@ class RecordDelivery:
     _attempts: Attempts | None = None
     _retry_at: datetime | None = None
     _closed: Scope | None = None
+    _results: Sequence[OutRecord] = ()
     _at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @property
@@ -92,7 +92,7 @@ class RecordDelivery:
             scopes=self.scopes,
             timestamp_ms=self.record.timestamp_ms,
             task_id=self.record.subject,
-            send_error=self.send_error,
+            sending=self._sending() if self.waits_for == "send" else "",
         )
 
     def at_end(self, callback: Callable[[], None]) -> None:
@@ -164,7 +164,7 @@ class RecordDelivery:
         await sending.acquire()
         # The next call begins while these results travel: of calls that end together, none waits for a send.
         self.slot.release()
-        topics = ", ".join(sorted({record.topic for record in results}))
+        self._results = results
         try:
             # Asked last: the partition may go while the record waits its turn to send.
             return not self.lost and await send_until(
@@ -172,13 +172,17 @@ class RecordDelivery:
                 results,
                 self.held.closing,
                 waits=waits,
-                on_error=partial(self._not_sent, topics),
+                on_error=self._not_sent,
             )
         finally:
             sending.release()
 
-    def _not_sent(self, topics: str, error: Exception) -> None:
-        self.send_error = f"{topics}: {type(error).__name__}: {error}"[:SEND_ERROR_CHARS_MAX]
+    def _not_sent(self, error: Exception) -> None:
+        self.send_error = f"{type(error).__name__}: {error}"
+
+    def _sending(self) -> str:
+        topics = ", ".join(sorted({record.topic for record in self._results}))
+        return f"{topics} {self.send_error}".strip()[:SENDING_CHARS_MAX]
 
     async def _wait(self, retry: Retry) -> bool:
         """Wait without a slot; return whether to try again."""

@@ -50,7 +50,7 @@ class RecordState:
         scopes: what it belongs to, as far as its stage has said.
         timestamp_ms: its timestamp, in Unix milliseconds, or None.
         task_id: its task, or None when its headers do not say.
-        send_error: why what it led to is not sent yet, where that fails.
+        sending: the topics that what it led to goes to, and why they do not take it; only while it is sent.
     """
 
     offset: int
@@ -61,7 +61,7 @@ class RecordState:
     scopes: tuple[Scope, ...]
     timestamp_ms: int | None
     task_id: str | None
-    send_error: str = ""
+    sending: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,30 +2,47 @@
 
 import asyncio
 import base64
+import secrets
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from click.testing import CliRunner, Result
+from prometheus_client import CollectorRegistry
 
+from builders import a_classified, a_submitted, a_task
 from fakes.engine_stage import ControlledStage
+from fakes.stage_ports import a_recipe, some_ports
 from fixtures.broker import until
 from fixtures.engine import EngineLine
 from processors.errors import InvalidRecordError
+from processors.ports import Ports
+from schemas.base import Stage
+from schemas.codec import EVENT_BYTES_MAX
+from schemas.events import TaskClassified, TaskSubmitted
 from schemas.failures import DLQ_CLAIM
 from schemas.headers import text_headers
+from streams.claim_checks import claim_of
 from streams.claim_producer import ClaimCheckProducer
 from streams.cli import main
 from streams.engine.records import InRecord
+from streams.envelope import Lineage, event_record
+from streams.pipeline import PIPELINE
+from streams.stage_handler import StageHandler
 from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
+from streams.store.reviews import PostgresReviews
+from streams.store.tasks import PostgresTaskIndex
+from streams.task_index import TaskIndexer
+from streams.telemetry import Telemetry
 from streams.topic_admin import create_missing
 
 pytestmark = pytest.mark.integration
 
+CLASSIFIED = "pressline.task.classified.bulk.v1"
 DEAD = "pressline.generate.dead.v1"
 LARGE = b'\xff\x00 {"a":  1}\r\n' * 700_000
 HEADERS = [("x", b"\xfe"), ("x", b"2")]
@@ -96,6 +113,59 @@ async def test_a_record_too_large_for_the_dead_letter_topic_becomes_a_letter_tha
             ["x", b"\xfe"],
             ["x", b"2"],
         ]
+
+
+async def test_an_event_too_large_to_travel_goes_from_stage_to_stage_and_into_the_index(scene: Scene) -> None:
+    line, task = scene.line, a_task(task_id=secrets.token_hex(8), inputs={"text": "x" * 2 * EVENT_BYTES_MAX})
+    submitted = event_record(a_submitted(task=task), Lineage(source="urn:test"))
+    await scene.producer.send([replace(submitted, topic=line.topic, partition=0)])
+
+    await line.join(a_handler(scene), producer=scene.producer)
+
+    await until(lambda: line.has_finished(0, 1))
+    [record] = [one for one in await line.read(CLASSIFIED) if one.key == task.key]
+    indexer = TaskIndexer(
+        line.brokers,
+        "test",
+        PostgresTaskIndex(scene.database),
+        PostgresReviews(scene.database),
+        PostgresClaimStore(scene.database),
+    )
+    await indexer._write([record])
+    indexed = await PostgresTaskIndex(scene.database).get(task.submission_id)
+    check = claim_of(record.headers, record.value)
+    assert check is not None
+    assert (check.size_bytes > 2 * EVENT_BYTES_MAX, len(record.value) < 1000) == (True, True)
+    assert indexed is not None
+    assert (indexed.state, indexed.inputs) == ("classified", task.inputs)
+
+
+async def test_an_event_whose_claim_is_lost_is_dead_lettered_and_the_reason_is_clear(scene: Scene) -> None:
+    line = scene.line
+    task = a_task(inputs={"text": "x" * EVENT_BYTES_MAX})
+    submitted = event_record(a_submitted(task=task), Lineage(source="urn:test"))
+    await scene.producer.send([replace(submitted, topic=line.topic, partition=0)])
+    await scene.database.fetch("DELETE FROM claim_checks")
+
+    await line.join(a_handler(scene), producer=scene.producer)
+
+    await until(lambda: line.has_finished(0, 1))
+    letters = await line.read("pressline.classify.dead.v1")
+    [headers] = [text_headers(one.headers) for one in letters if origin(one.headers) == line.topic]
+    assert headers["__dlq.errors.reason"] == "claim_lost"
+    assert "deleted from claim_checks" in headers["__dlq.errors.message"]
+
+
+def a_handler(scene: Scene) -> StageHandler:
+    async def run(event: TaskSubmitted, _ports: Ports) -> TaskClassified:
+        return a_classified(task=event.task)
+
+    return StageHandler(
+        spec=replace(PIPELINE[Stage.CLASSIFY], run=run),
+        ports=some_ports(recipe=a_recipe()),
+        telemetry=Telemetry(CollectorRegistry()),
+        claims=PostgresClaimStore(scene.database),
+    )
 
 
 async def test_a_letter_whose_record_is_lost_is_shown_as_what_is_left_of_it(scene: Scene) -> None:

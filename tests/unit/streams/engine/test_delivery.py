@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaConnectionError, KafkaStorageError, TopicAuthorizationFailedError
 
 from fakes.record_producer import FakeRecordProducer
 from processors.disposition import RetryPolicy
@@ -141,7 +141,12 @@ async def test_results_too_large_for_their_topic_become_a_dead_letter() -> None:
 
 @pytest.mark.parametrize(
     "error",
-    [EventTooLargeError("big"), TopicAuthorizationFailedError("dead"), StoreUnavailableError("away")],
+    [
+        EventTooLargeError("big"),
+        TopicAuthorizationFailedError("dead"),
+        KafkaStorageError("the disk is full"),
+        StoreUnavailableError("away"),
+    ],
 )
 async def test_a_dead_letter_that_is_not_taken_is_tried_again_and_says_why_it_waits(error: Exception) -> None:
     producer = FakeRecordProducer(error)
@@ -150,7 +155,7 @@ async def test_a_dead_letter_that_is_not_taken_is_tried_again_and_says_why_it_wa
     finished = await delivery.run()
 
     waited = delivery.state
-    assert (waited.waits_for, waited.send_error.startswith(f"dead: {type(error).__name__}")) == ("send", True)
+    assert (waited.waits_for, waited.sending.startswith(f"dead {type(error).__name__}")) == ("send", True)
     assert (finished, producer.sent) == (True, [LETTER])
 
 
