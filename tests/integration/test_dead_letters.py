@@ -341,13 +341,16 @@ async def test_a_record_that_was_too_large_to_stand_in_a_letter_comes_back_whole
     await producer.start()
     await replace(scene, producer=producer).bury(1, value=value)
     letters = [one async for batch in scene.search(Wanted(stage="generate")) for one in batch if one.refers]
-    position = str(letters[-1].position)
+    [letter] = [one for one in letters if one.origin and one.origin.topic == ORIGIN]
+    position = str(letter.position)
 
     result = await scene.command("replay", position, "--yes")
 
     await producer.stop()
-    async with AIOKafkaAdminClient(bootstrap_servers=scene.brokers) as admin:
-        records = await read_topic(scene.brokers, admin, ORIGIN)
+    admin = AIOKafkaAdminClient(bootstrap_servers=scene.brokers)
+    await admin.start()
+    records = await read_topic(scene.brokers, admin, ORIGIN)
+    await admin.close()
     [record] = [one for one in records if text_headers(one.headers).get(REPLAY_OF) == position]
     check = claim_of(record.headers, record.value)
     assert (result.exit_code, "1 sent back" in result.stdout) == (0, True)

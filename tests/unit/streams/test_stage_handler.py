@@ -24,7 +24,7 @@ from schemas.base import Outcome, Stage
 from schemas.codec import EVENT_BYTES_MAX, decode, encode
 from schemas.events import TaskFinished, TaskGenerated
 from schemas.failures import FailureReason
-from schemas.headers import CLAIM_CHECK, CLAIM_CHECK_TYPE, text_headers
+from schemas.headers import BATCH_OFFSETS, BATCH_REFUSED, CLAIM_CHECK, CLAIM_CHECK_TYPE, text_headers
 from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord, Postponement
@@ -276,3 +276,10 @@ async def test_only_a_claimed_event_may_be_larger_than_a_record() -> None:
     assert await a_handler(generate, claims).handle(claimed, FakeDelivery())
     with pytest.raises(InvalidRecordError, match="at most"):
         await a_handler(generate).handle(a_record(value=padded), FakeDelivery())
+
+
+async def test_what_stands_for_a_whole_batch_is_refused_with_its_offsets_and_the_reason() -> None:
+    refused = ((BATCH_OFFSETS, b"5-9"), (BATCH_REFUSED, b"too large"))
+
+    with pytest.raises(InvalidRecordError, match="offsets 5-9 are one batch: too large"):
+        await a_handler(generate).handle(a_record(headers=refused), FakeDelivery())
