@@ -4,13 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import ConsumerStoppedError, IllegalStateError, KafkaError
+from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streams.engine.assignor import LaneAssignor
 from streams.engine.commit_metadata import METADATA_BYTES_MAX
@@ -145,9 +144,6 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
                 raise
             await asyncio.sleep(wait_s)
             return []
-        except KafkaError:
-            self._take_again()
-            raise
         self.last_poll_s = time.monotonic()
         return [
             InRecord(
@@ -162,12 +158,6 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             for records in batches.values()
             for r in records
         ]
-
-    def _take_again(self) -> None:
-        """Go back to what was taken: an error in one partition loses what others gave in the same poll."""
-        for partition, held in self.partitions.items():
-            with suppress(IllegalStateError):  # a rebalance is taking it
-                self._consumer.seek(TopicPartition(*partition), held.window.next_offset)
 
     def _held(self, topics: Collection[str]) -> list[TopicPartition]:
         return [

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -25,13 +25,41 @@ CODEC_MASK = 0x07
 
 
 class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka ships no types
-    """An aiokafka consumer that inflates no batch beyond the bound."""
+    """An aiokafka consumer that inflates no batch beyond the bound, and loses nothing by an error."""
 
     async def start(self) -> None:
         """Connect."""
         # The client has no place to say it. Its fetcher looks this name up for each answer of a broker.
         fetcher.MemoryRecords = BoundedRecords
         await super().start()
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Return fetched records by partition.
+
+        A batch that is damaged raises, and what the client took out of other partitions in the same call is
+        gone with the error. So they are put back to where they were, and nothing is lost.
+        """
+        assignment, before = self._positions()
+        try:
+            found: dict[TopicPartition, list[ConsumerRecord]] = await super().getmany(
+                *partitions, timeout_ms=timeout_ms, max_records=max_records
+            )
+        except Exception:
+            now, after = self._positions()
+            for partition in before if now is assignment else ():
+                if after.get(partition, before[partition]) != before[partition]:
+                    self.seek(partition, before[partition])
+            raise
+        return found
+
+    def _positions(self) -> tuple[Any, dict[TopicPartition, int]]:
+        """Return the assignment and its positions; the public position() waits for those not known yet."""
+        subscription = self._subscription.subscription
+        assignment = subscription and subscription.assignment
+        states = {tp: assignment.state_value(tp) for tp in assignment.tps} if assignment else {}
+        return assignment, {tp: state.position for tp, state in states.items() if state.has_valid_position}
 
 
 class BoundedRecords:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from aiokafka.errors import CorruptRecordException
 
 from streams.engine.group import GroupMember, GroupSettings
 from streams.engine.partitions import Committed
@@ -20,17 +19,10 @@ class FakeConsumer:
 
     generation: int
     commits: list[Mapping[Any, Any]] = field(default_factory=list)
-    seeks: list[tuple[Any, int]] = field(default_factory=list)
 
     @property
     def _coordinator(self) -> "FakeConsumer":
         return self
-
-    async def getmany(self, **_: int) -> dict[Any, Any]:
-        raise CorruptRecordException("another partition's batch")
-
-    def seek(self, partition: Any, offset: int) -> None:
-        self.seeks.append((partition, offset))
 
     async def commit(self, offsets: Mapping[Any, Any]) -> None:
         self.commits.append(offsets)
@@ -51,15 +43,3 @@ async def test_only_a_member_of_the_generation_of_its_assignment_commits(
     await member.commit()
 
     assert len(member._consumer.commits) == commits
-
-
-async def test_what_a_poll_lost_to_an_error_is_fetched_again() -> None:
-    member = GroupMember(SETTINGS, on_share=lambda _: None, on_broken=lambda _: None)
-    member._consumer = FakeConsumer(3)
-    state = Committed(offset=5, metadata="", beginning=0, end=9)
-    member.partitions.assign({Partition("t", 0): state}, generation=3)
-
-    with pytest.raises(CorruptRecordException):
-        await member.poll(0.1, ["t"])
-
-    assert member._consumer.seeks == [(("t", 0), 5)]
