@@ -17,6 +17,7 @@
     └── PermanentError                  dead letter: the same input fails the same way
         ├── InvalidRecordError          the record is not the message that its topic carries
         ├── EventTooLargeError          the next event would be larger than a topic takes
+        ├── ClaimLostError              what a claim check refers to is missing or damaged
         ├── UnknownRecipeError          no such recipe, or no such version
         ├── InvalidRecipeError          the recipe itself is wrong
         ├── InvalidInputsError          the inputs do not fit the recipe's schema
@@ -165,6 +166,12 @@ class EventTooLargeError(PermanentError):
     """The next event would be larger than a topic takes."""
 
     reason = FailureReason.EVENT_TOO_LARGE
+
+
+class ClaimLostError(PermanentError):
+    """What a claim check refers to is missing or damaged."""
+
+    reason = FailureReason.CLAIM_LOST
 
 
 class UnknownRecipeError(PermanentError):

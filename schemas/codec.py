@@ -7,6 +7,9 @@ import jiter
 from pydantic import BaseModel, ValidationError
 
 EVENT_BYTES_MAX = 1_048_576
+"""Largest value of a record. A larger event travels as a claim check."""
+CLAIMED_BYTES_MAX = 16 * 1_048_576
+"""Largest event of all; many times this is needed to work on it."""
 DEPTH_MAX = 64
 ERRORS_SHOWN_MAX = 5
 
@@ -17,48 +20,49 @@ class InvalidMessageError(ValueError):
     """The bytes are not a message of the expected type. Its text never quotes the content."""
 
 
-def encode(message: BaseModel) -> bytes:
+def encode(message: BaseModel, bytes_max: int = EVENT_BYTES_MAX) -> bytes:
     """Return the message as compact JSON in UTF-8.
 
     Raises:
-        InvalidMessageError: the message is larger than EVENT_BYTES_MAX.
+        InvalidMessageError: the message is larger than `bytes_max`.
     """
     value = message.model_dump_json().encode()
-    if len(value) > EVENT_BYTES_MAX:
+    if len(value) > bytes_max:
         raise InvalidMessageError(
-            f"{type(message).__name__} has {len(value)} bytes, at most {EVENT_BYTES_MAX} are allowed"
+            f"{type(message).__name__} has {len(value)} bytes, at most {bytes_max} are allowed"
         )
     return value
 
 
-def decode(value: bytes | None, expected: type[M]) -> M:
+def decode(value: bytes | None, expected: type[M], bytes_max: int = EVENT_BYTES_MAX) -> M:
     """Return the message that `value` holds.
 
     Args:
-        value: JSON in UTF-8, at most EVENT_BYTES_MAX bytes, at most DEPTH_MAX levels deep, without duplicate
-            keys, NaN or infinities; None for a tombstone.
+        value: JSON in UTF-8, at most DEPTH_MAX levels deep, without duplicate keys, NaN or infinities; None
+            for a tombstone.
         expected: the type that the topic carries.
+        bytes_max: most bytes of `value`.
 
     Raises:
         InvalidMessageError: any of that does not hold, or a field is missing, unknown or of another type.
     """
     if value is None:
         raise InvalidMessageError(f"the value is null, expected {expected.__name__}")
-    check_json(value)
+    check_json(value, bytes_max)
     try:
         return expected.model_validate_json(value)
     except ValidationError as error:
         raise InvalidMessageError(f"not a {expected.__name__}: {_summary(error)}") from None
 
 
-def check_json(value: bytes) -> None:
+def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
     """Check the limits that hold for every JSON value, whatever its type.
 
     Raises:
         InvalidMessageError: too large, too deep, not JSON, a duplicate key, NaN or an infinity.
     """
-    if len(value) > EVENT_BYTES_MAX:
-        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {EVENT_BYTES_MAX} are allowed")
+    if len(value) > bytes_max:
+        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {bytes_max} are allowed")
     try:
         # jiter refuses what orjson and pydantic read silently: the last of two equal keys wins there.
         parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True)

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas.budgets import BudgetRules
 from schemas.catalogue import CatalogueRules
+from schemas.claim_check import ClaimCheck
 from schemas.control import ScopeChanged
 from schemas.events import (
     ReviewDecided,
@@ -19,6 +20,7 @@ from schemas.events import (
     TaskSubmitted,
     TaskValidated,
 )
+from schemas.headers import CLAIM_CHECK_TYPE
 from schemas.recipe import Recipe
 from schemas.usage import UsageRecorded
 
@@ -35,6 +37,7 @@ EXPORTED: dict[str, type[BaseModel]] = {
     "pressline.review.decided.v1": ReviewDecided,
     "pressline.usage.recorded.v1": UsageRecorded,
     "pressline.control.v1": ScopeChanged,
+    CLAIM_CHECK_TYPE: ClaimCheck,
     "pressline.recipe.v1": Recipe,
     "pressline.catalogue.v1": CatalogueRules,
     "pressline.budgets.v1": BudgetRules,

@@ -27,6 +27,7 @@ class FailureReason(StrEnum):
     SCOPE_CLOSED = "scope_closed"
     DEADLINE_PASSED = "deadline_passed"
     EVENT_TOO_LARGE = "event_too_large"
+    CLAIM_LOST = "claim_lost"
     BUG = "bug"
 
 
@@ -45,6 +46,8 @@ DLQ_RETRIABLE = "__dlq.errors.retriable"
 DLQ_ATTEMPTS = "__dlq.errors.attempts"
 DLQ_FIRST_FAILURE = "__dlq.errors.first.failure"
 DLQ_REASON = "__dlq.errors.reason"
+DLQ_CLAIM = "__dlq.errors.claim"
+"""Says that the value is a reference: key, value and headers of the record were too large to stand here."""
 DLQ_PREFIX = "__dlq.errors."
 
 REPLAY_OF = "replay-of"

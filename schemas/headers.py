@@ -16,6 +16,13 @@ HEADERS_MAX = 64
 HEADER_BYTES_MAX = 4096
 CONTENT_TYPE = "application/json"
 TENANT = "ce_tenant"
+CLAIM_CHECK = "claim-check"
+"""Says that the value is a reference to the event, not the event; see `schemas/claim_check.py`."""
+CLAIM_CHECK_TYPE = "pressline.claim.v1"
+BATCH_OFFSETS = "batch-offsets"
+"""Says that the value is a whole record batch, and which offsets it has: `first-last`."""
+BATCH_REFUSED = "batch-refused"
+"""Why its records were not taken out of it."""
 TRACEPARENT = re.compile(r"^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$")
 
 REPLAY_TEXT = re.compile(r"^[0-9]{1,4}$")

@@ -11,13 +11,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.codec import InvalidMessageError, decode, encode
 from schemas.control import ScopeChanged
 from schemas.headers import EventHeaders
 from streams.engine.producer import RecordProducer
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import OutRecord
 from streams.envelope import child_of
 from streams.topics import event_type, topic_name
@@ -52,7 +53,7 @@ class ControlTail:
     """
 
     def __init__(self, brokers: str, client_id: str) -> None:
-        self._consumer: Any = AIOKafkaConsumer(
+        self._consumer: Any = BoundedConsumer(
             bootstrap_servers=brokers,
             client_id=client_id,
             auto_offset_reset="earliest",

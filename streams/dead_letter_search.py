@@ -7,10 +7,11 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Self
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaTimeoutError
 
 from streams.dead_letters import STAGES, DeadLetter, Position, Wanted, parse
+from streams.engine.record_batches import BoundedConsumer
 from streams.store.replays import PostgresReplays
 from streams.topic_admin import describe
 
@@ -47,7 +48,7 @@ class DeadLetterSearch:
             KafkaError: the broker does not answer.
         """
         partitions = await self._partitions()
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             bootstrap_servers=self._brokers,
             enable_auto_commit=False,
             auto_offset_reset="earliest",

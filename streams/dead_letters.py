@@ -73,6 +73,11 @@ class DeadLetter:
     replayed_at: datetime | None = None
 
     @property
+    def refers(self) -> bool:
+        """Whether the record itself was too large to stand here, and the value is a reference to it."""
+        return any(name == names.DLQ_CLAIM for name, _ in self.headers)
+
+    @property
     def batch_id(self) -> str | None:
         """The load of its task, or None when the value is no task's event or the task has no load."""
         try:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from processors.errors import EventTooLargeError
-from schemas.codec import InvalidMessageError, encode
+from schemas.codec import CLAIMED_BYTES_MAX, InvalidMessageError, encode
 from schemas.events import (
     Event,
     ReviewDecided,
@@ -58,7 +58,7 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
     Its id is the same each time that the same work leads to it, so that consumers can drop repeats.
 
     Raises:
-        EventTooLargeError: the event is larger than a message may be.
+        EventTooLargeError: the event is larger than CLAIMED_BYTES_MAX.
     """
     task = task_of(event)
     identity = f"{task.submission_id}.{_noun(event)}.{_round(event)}.{lineage.replay}"
@@ -76,7 +76,7 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
     if timing := timing_text(lineage.timing_s):
         headers.append((TIMING, timing.encode()))
     try:
-        value = encode(event)
+        value = encode(event, CLAIMED_BYTES_MAX)
     except InvalidMessageError as error:
         raise EventTooLargeError(str(error)) from error
     return OutRecord(topic=topic_of(event), key=task.key, value=value, headers=headers)

@@ -17,14 +17,17 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 from mode import Service
 
-from processors.errors import EventTooLargeError
+from processors.errors import EventTooLargeError, InvalidRecordError, StoreUnavailableError
+from streams.claim_checks import ClaimStore
 from streams.engine.producer import RecordProducer
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord
+from streams.redelivery_endings import ending
 from streams.redelivery_routes import Routes
 
 GROUP = "pressline-redelivery"
@@ -59,16 +62,18 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         client_id: name in the broker's logs.
         routes: the tiers, and where their records go.
         producer: sends them; started before and stopped after this service.
+        claims: where events are that were too large to travel.
         session_timeout_s: seconds without heartbeat until the group gives our partitions away.
         on_sent: told the topic of each record that was sent.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - every part that it works with
         self,
         brokers: str,
         client_id: str,
         routes: Routes,
         producer: RecordProducer,
+        claims: ClaimStore,
         *,
         session_timeout_s: float,
         on_sent: Callable[[str], None],
@@ -76,10 +81,11 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         super().__init__()
         self._routes = routes
         self._producer = producer
+        self._claims = claims
         self._on_sent = on_sent
         self._held = _Held()
         self._at_work = asyncio.Lock()
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             bootstrap_servers=brokers,
             group_id=routes.group,
             client_id=client_id,
@@ -169,19 +175,19 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         try:
             sends = asyncio.gather(*(self._send(record, now) for record in records))
             await asyncio.wait_for(sends, SEND_S_MAX)
-        except (KafkaError, TimeoutError) as error:
+        except (KafkaError, StoreUnavailableError, TimeoutError) as error:
             log.warning("records of retry topics could not be sent, trying again: %r", error)
             return False
         return True
 
     async def _send(self, record: InRecord, now: datetime) -> None:
-        out = self._routes.next_of(record, now)
         try:
+            out = self._routes.next_of(record, now)
             await self._producer.send([out])
-        except EventTooLargeError as error:
-            # It came from there without our headers: with them it is too large to return.
+        except (InvalidRecordError, EventTooLargeError) as error:
+            # Nobody takes the record from now on: what becomes of its task is told here.
             out = self._routes.dead(record, error, now)
-            await self._producer.send([out])
+            await self._producer.send([out, *await ending(record, error, self._claims)])
         self._on_sent(out.topic)
 
     async def _commit(self, held: _Held) -> None:

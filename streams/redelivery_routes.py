@@ -21,7 +21,7 @@ class Routes:
         tiers: the retry topics, the shortest first.
         origins: the topics that a record may return to. A name that nobody reads, or that is no topic, would
             lose the record or block those behind it.
-        dead_topic: where a record goes whose headers are broken.
+        dead_topic: where a record goes whose headers are broken, or that its own topic does not take.
         group: consumer group of the redelivery, for the dead letter.
     """
 
@@ -50,12 +50,12 @@ class Routes:
 
         A record that is not due yet goes through another tier. The key decides the partition: events of that
         key which are made today go there too.
+
+        Raises:
+            InvalidRecordError: its headers do not say where to, or when.
         """
-        try:
-            left_s = (self._due(record, now) - now).total_seconds()
-            origin = origin_topic(text_headers(record.headers))
-        except InvalidRecordError as error:
-            return self.dead(record, error, now)
+        left_s = (self._due(record, now) - now).total_seconds()
+        origin = origin_topic(text_headers(record.headers))
         topic = tier_for(left_s, self.tiers).topic if left_s > 0 else origin
         return OutRecord(topic=topic, key=record.key, value=record.value, headers=record.headers)
 

@@ -4,17 +4,21 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import cast
 
 from aiokafka.errors import KafkaError
 from aiolimiter import AsyncLimiter
 
-from processors.errors import EventTooLargeError
+from processors.errors import ClaimLostError, EventTooLargeError
 from schemas.failures import DLQ_PREFIX, REPLAY_COUNT, REPLAY_ID, REPLAY_OF, RETRY_HEADERS
+from schemas.headers import BATCH_OFFSETS
+from streams.claim_checks import ClaimStore
 from streams.dead_letters import DeadLetter, Position
 from streams.engine.producer import RecordProducer
 from streams.engine.records import OutRecord
+from streams.letter_claims import whole_letter
 from streams.pipeline import PIPELINE
 from streams.store.replays import PostgresReplays
 
@@ -119,6 +123,8 @@ def refusal(letter: DeadLetter, *, force: bool = False) -> str | None:
     """
     if letter.origin is None or letter.origin.topic not in ORIGINS:
         return "its headers name no topic that a stage takes"
+    if any(name == BATCH_OFFSETS for name, _ in letter.headers):
+        return "it is a whole record batch that was refused; `export` has its bytes"
     if letter.replay_count >= REPLAYS_MAX and not force:
         return f"replayed {REPLAYS_MAX} times already (--force sends it again)"
     return None
@@ -155,17 +161,27 @@ class Replayer:
     Args:
         replays: which letters were sent back.
         producer: sends them.
+        claims: where records are that were too large for a dead-letter topic.
         replay_id: identity of this run.
         by: who replays.
         rate: most records per second, at least 1.
     """
 
     def __init__(
-        self, replays: PostgresReplays, producer: RecordProducer, *, replay_id: str, by: str, rate: int
+        self,
+        replays: PostgresReplays,
+        producer: RecordProducer,
+        claims: ClaimStore,
+        *,
+        replay_id: str,
+        by: str,
+        rate: int,
     ) -> None:
         self.done = Replayed()
         self._replays = replays
         self._producer = producer
+        self._claims = claims
+        self._large = asyncio.Lock()
         self._replay_id = replay_id
         self._by = by
         # A chunk waits for its share of the rate before it is claimed, so that a claim lasts one send only.
@@ -207,11 +223,15 @@ class Replayer:
     async def _sent(self, letter: DeadLetter) -> bool:
         if letter.origin is None:
             raise AssertionError(f"{letter.position} has no origin: a plan names none such")
-        record = replay_record(letter, letter.origin, self._replay_id)
         try:
-            await asyncio.wait_for(self._producer.send([record]), SEND_S_MAX)
-        except (KafkaError, EventTooLargeError, TimeoutError) as error:
-            log.debug("%s was not sent to %s: %r", letter.position, record.topic, error)
+            # One large record at a time: a chunk of them would not fit into memory.
+            async with self._large if letter.refers else nullcontext():
+                record = replay_record(
+                    await whole_letter(letter, self._claims), letter.origin, self._replay_id
+                )
+                await asyncio.wait_for(self._producer.send([record]), SEND_S_MAX)
+        except (KafkaError, ClaimLostError, EventTooLargeError, TimeoutError) as error:
+            log.debug("%s was not sent to %s: %r", letter.position, letter.origin.topic, error)
             self.done.errors[type(error).__name__] = str(error)
             return False
         return True

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from mode import Service
 
+from streams.claim_checks import ClaimStore
 from streams.engine.producer import RecordProducer
 from streams.pipeline import PIPELINE
 from streams.redelivery import GROUP, Redelivery
@@ -20,7 +21,9 @@ from streams.task_index import TaskIndexer
 from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
 
 
-def index_services(settings: Settings, worker_id: str, database: Database) -> Sequence[Service]:
+def index_services(
+    settings: Settings, worker_id: str, database: Database, claims: ClaimStore
+) -> Sequence[Service]:
     """Return what keeps the index of tasks, and the index page and sitemap of each site."""
     return [
         TaskIndexer(
@@ -29,13 +32,18 @@ def index_services(settings: Settings, worker_id: str, database: Database) -> Se
             PostgresTaskIndex(database),
             PostgresReviews(database),
             PostgresTaskEvents(database),
+            claims,
         ),
         SiteIndexer(PostgresSites(database), PostgresPageIndex(database), settings.site, settings.site_url),
     ]
 
 
 def redelivery(
-    settings: Settings, worker_id: str, producer: RecordProducer, on_sent: Callable[[str], None]
+    settings: Settings,
+    worker_id: str,
+    producer: RecordProducer,
+    claims: ClaimStore,
+    on_sent: Callable[[str], None],
 ) -> Redelivery:
     """Return what brings records back from the retry topics.
 
@@ -43,6 +51,7 @@ def redelivery(
         settings: addresses and bounds.
         worker_id: name of the member.
         producer: started before and stopped after it.
+        claims: where events are that were too large to travel.
         on_sent: told the topic of each record that left its retry topic.
     """
     routes = Routes(
@@ -56,6 +65,7 @@ def redelivery(
         worker_id,
         routes,
         producer,
+        claims,
         session_timeout_s=settings.session_timeout_s,
         on_sent=on_sent,
     )

@@ -10,10 +10,12 @@ from processors.gateway.metered import MeteredGateway
 from processors.ports import Ports
 from schemas import headers
 from schemas.base import Outcome
-from schemas.codec import InvalidMessageError, decode
+from schemas.codec import CLAIMED_BYTES_MAX, EVENT_BYTES_MAX, InvalidMessageError, decode
 from schemas.events import Event, Spend, StageInput, TaskFinished, TaskSubmitted
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
+from streams.byte_room import ByteRoom
+from streams.claim_checks import ClaimStore, claim_of, is_claim_check, redeem
 from streams.engine.dead_letters import dead_letter
 from streams.engine.records import Delivery, Failure, InRecord, OutRecord, Postponement
 from streams.engine.tiers import tier_record
@@ -29,6 +31,9 @@ FLOOD_RULES = BreakerRules(
 )
 """Half of a recipe's or a tenant's last hundred records dead-lettered is no bad record: it is a bad recipe,
 or a part that is down. The rest waits, and a few are tried now and then, until they pass again."""
+CLAIMED_AT_ONCE_BYTES_MAX = 128 * 1_048_576
+"""Most bytes of redeemed claim checks that one stage holds; the others wait. A record that only refers to its
+event is small, so that no bound on records' bytes sees it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,14 +45,18 @@ class StageHandler:
         ports: what it may ask for.
         telemetry: where outcomes are counted.
         tracing: where spans are made.
+        claims: where events are that were too large to travel.
         breakers: of the recipes and tenants whose records this stage dead-letters.
+        room: bounds the bytes of such events.
     """
 
     spec: StageSpec
     ports: Ports
     telemetry: Telemetry
+    claims: ClaimStore
     tracing: Tracing = field(default_factory=NoTracing)
     breakers: Breakers = field(default_factory=lambda: Breakers(FLOOD_RULES, time.monotonic))
+    room: ByteRoom = field(default_factory=lambda: ByteRoom(CLAIMED_AT_ONCE_BYTES_MAX))
 
     async def handle(self, record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
         """Return the next event, or the task's end, and the usage of the calls that were paid for.
@@ -59,7 +68,7 @@ class StageHandler:
             return await self._handled(record, delivery, span)
 
     async def _handled(self, record: InRecord, delivery: Delivery, span: str | None) -> Sequence[OutRecord]:
-        event, lineage = self._decode(record)
+        event, lineage = self._decode(await self._whole(record, delivery))
         delivery.deadline = event.task.deadline
         delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
         with self.breakers.admitted(_scopes(event)) as admission:
@@ -83,7 +92,7 @@ class StageHandler:
         A later delivery finds these calls in the journal and tells of them again, under the same ids, when it
         comes so far. It may not, so they are told now; they are counted at the record's end.
         """
-        _, lineage = self._decode(record)
+        _, lineage = self._decode(delivery.whole or record)
         self.telemetry.postponed(self.spec.stage, postponement.disposition.reason)
         told = [usage_record(call, lineage) for call in delivery.paid.values() if not call.replayed]
         return (tier_record(record, postponement, RETRY_TIERS), *told)
@@ -96,7 +105,7 @@ class StageHandler:
         )
         self.telemetry.dead_lettered(stage, failure.disposition.reason)
         try:
-            event, lineage = self._decode(record)
+            event, lineage = self._decode(delivery.whole or record)
         except InvalidRecordError:
             return (letter,)
         self.breakers.fail(_scopes(event))
@@ -125,9 +134,25 @@ class StageHandler:
             spend=_spend(event).plus(delivery.paid.values()),
         )
 
-    def _decode(self, record: InRecord) -> tuple[StageInput, Lineage]:
+    async def _whole(self, record: InRecord, delivery: Delivery) -> InRecord:
+        """Return the record with its event, which stays with the delivery until that ends."""
+        _check_whole(record)
+        check = claim_of(record.headers, record.value)
+        if check is None or delivery.whole is not None:
+            return delivery.whole or record
+        await self.room.take(check.size_bytes)
         try:
-            event = decode(record.value, self.spec.takes)
+            delivery.whole = replace(record, value=await redeem(self.claims, check))
+        except BaseException:
+            self.room.give(check.size_bytes)
+            raise
+        delivery.at_end(lambda: self.room.give(check.size_bytes))
+        return delivery.whole
+
+    def _decode(self, record: InRecord) -> tuple[StageInput, Lineage]:
+        most = CLAIMED_BYTES_MAX if is_claim_check(record.headers) else EVENT_BYTES_MAX
+        try:
+            event = decode(record.value, self.spec.takes, most)
             context = headers.parse(record.headers, event_type(self.spec.takes))
         except InvalidMessageError as error:
             raise InvalidRecordError(str(error)) from error
@@ -142,6 +167,14 @@ class StageHandler:
         for record in paid:
             self.telemetry.model_call(record)
         return [usage_record(record, lineage) for record in paid]
+
+
+def _check_whole(record: InRecord) -> None:
+    """Refuse what stands for a whole batch; see `streams/engine/record_batches.py`."""
+    text = headers.text_headers(record.headers)
+    if headers.BATCH_OFFSETS in text:
+        why = text.get(headers.BATCH_REFUSED, "")
+        raise InvalidRecordError(f"offsets {text[headers.BATCH_OFFSETS]} are one batch: {why}")
 
 
 def _scopes(event: StageInput) -> tuple[Scope, Scope]:

@@ -6,18 +6,18 @@ wrong for good. Records that are no events are skipped here: the stage that take
 
 import logging
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord
+from aiokafka import ConsumerRecord
 from aiokafka.errors import KafkaError
 from mode import Service
 from pydantic import BaseModel
 
-from processors.errors import StoreUnavailableError
+from processors.errors import PermanentError, StoreUnavailableError
 from schemas.base import Lane
-from schemas.codec import InvalidMessageError, decode
+from schemas.codec import CLAIMED_BYTES_MAX, InvalidMessageError, decode
 from schemas.events import (
     ReviewRequested,
     Spend,
@@ -28,6 +28,8 @@ from schemas.events import (
     TaskValidated,
 )
 from schemas.headers import parse, replay_count, text_headers
+from streams.claim_checks import ClaimStore, claim_of, is_claim_check, redeem
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord
 from streams.store.reviews import PostgresReviews
 from streams.store.task_events import PostgresTaskEvents
@@ -73,6 +75,7 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         tasks: the index.
         reviews: what waits for a person.
         history: what happened to each submission.
+        claims: where events are that were too large to travel.
     """
 
     def __init__(
@@ -82,6 +85,7 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         tasks: PostgresTaskIndex,
         reviews: PostgresReviews,
         history: PostgresTaskEvents,
+        claims: ClaimStore,
     ) -> None:
         super().__init__()
         self._brokers = brokers
@@ -89,12 +93,13 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         self._tasks = tasks
         self._reviews = reviews
         self._history = history
+        self._claims = claims
         self._consumer: Any = None
         self.last_poll_s = time.monotonic()
 
     async def on_start(self) -> None:
         """Join the group."""
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             *(*TOPICS, *WAITING, *DEAD),
             bootstrap_servers=self._brokers,
             group_id=GROUP,
@@ -134,9 +139,16 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
         return False
 
     async def _write(self, records: list[ConsumerRecord]) -> None:
+        # One at a time where events are large: a batch of them would not fit into memory.
+        large = [record for record in records if is_claim_check(record.headers)]
+        small = [record for record in records if not is_claim_check(record.headers)]
+        for chunk in (small, *([record] for record in large)):
+            await self._write_chunk(chunk)
+
+    async def _write_chunk(self, records: Sequence[ConsumerRecord]) -> None:
         progress: list[TaskProgress] = []
         finished: list[TaskFinished] = []
-        seen = list(_events(records))
+        seen = [each async for each in _events(records, self._claims)]
         for event, replay in ((each.event, each.replay) for each in seen if each.record.topic in TOPICS):
             if isinstance(event, TaskFinished):
                 finished.append(event)
@@ -163,7 +175,7 @@ class _Seen:
         return replay_count(self.headers)
 
 
-def _events(records: Iterable[ConsumerRecord]) -> Iterable[_Seen]:
+async def _events(records: Sequence[ConsumerRecord], claims: ClaimStore) -> AsyncIterator[_Seen]:
     for raw in records:
         headers = text_headers(raw.headers)
         # Retry and dead-letter topics carry several types; what is none of them names no task.
@@ -171,9 +183,16 @@ def _events(records: Iterable[ConsumerRecord]) -> Iterable[_Seen]:
         try:
             # As the stages do: an event without its context is dead-lettered, so it is no task here either.
             parse(raw.headers, event_type(takes))
-            yield _Seen(_in_record(raw), decode(raw.value, takes), headers)
-        except InvalidMessageError:
+            yield _Seen(_in_record(raw), await _event(raw, takes, claims), headers)
+        except (InvalidMessageError, PermanentError):
             log.debug("not indexed: %s-%d@%d is no event", raw.topic, raw.partition, raw.offset)
+
+
+async def _event(raw: ConsumerRecord, takes: type[BaseModel], claims: ClaimStore) -> BaseModel:
+    check = claim_of(raw.headers, raw.value)
+    if check is None:
+        return decode(raw.value, takes)
+    return decode(await redeem(claims, check), takes, CLAIMED_BYTES_MAX)
 
 
 def _in_record(raw: ConsumerRecord) -> InRecord:

@@ -121,7 +121,7 @@ def record_cause(record: RecordState, gates: Gates) -> Reason:
     if record.waits_for in {"turn", "slot"}:
         return _closed(record.scopes, gates) or (Cause.TURN, "")
     if record.waits_for == "send":
-        return Cause.DOWNSTREAM_FULL, ""
+        return Cause.DOWNSTREAM_FULL, record.sending
     if record.waits_for == "retry":
         if record.closed is not None:
             return _closed([record.closed], gates) or (Cause.BREAKER_OPEN, _probed(record.closed, record))

@@ -19,7 +19,7 @@ TODO: Mapping[Cause, str] = {
     Cause.COMMIT_FAILING: "look at the brokers and at the worker's log; results are not lost",
     Cause.PAUSED: "`pressline pause --list`, then `pressline resume`",
     Cause.BREAKER_OPEN: "look at what fails; it is probed by itself, or `pressline resume` lets it go on",
-    Cause.DOWNSTREAM_FULL: "look at the brokers: they do not take results",
+    Cause.DOWNSTREAM_FULL: "see the error: make the topic, raise its limits, or let this account write to it",
     Cause.NO_OWNER: "start a worker: `pressline worker --stages {stage}`",
     Cause.NO_REPORT: "look at that worker's /why and log; restart it if it does not answer",
 }

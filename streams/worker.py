@@ -24,6 +24,8 @@ from schemas.base import Stage
 from schemas.scope import Scope
 from schemas.why import WorkerWhy
 from streams.budgets import BudgetWatch, budget_lines, configured_budgets
+from streams.claim_checks import keep_swept
+from streams.claim_producer import ClaimCheckProducer
 from streams.clock import SystemClock
 from streams.control import ControlReader
 from streams.control_topic import ControlTail
@@ -31,7 +33,6 @@ from streams.engine.broker_abilities import BrokerAbilities, probe
 from streams.engine.consumer import ConsumerSettings, StageConsumer
 from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
-from streams.engine.producer import RecordProducer
 from streams.engine.state import ConsumerHealth
 from streams.health import Health, judge
 from streams.limit_lending import keep_lending
@@ -44,6 +45,7 @@ from streams.services import index_services, redelivery
 from streams.settings import INDEX, REDELIVER, Settings, SettingsError
 from streams.stage_handler import StageHandler
 from streams.store.budget_counters import PostgresBudgetCounters
+from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
 from streams.store.limit_leases import PostgresLeaseTable
@@ -100,7 +102,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         self._watch_budgets()
         self._abilities = await self._broker_abilities(brokers)
         self._tracing = open_tracing(self.worker_id)
-        self._producer = RecordProducer(brokers, self.worker_id, idempotent=self._abilities.idempotent)
+        self._producer = ClaimCheckProducer(
+            brokers, self.worker_id, self._claims, idempotent=self._abilities.idempotent
+        )
         await self._producer.start()
         ports = await self._ports()
         for stage in Stage:
@@ -108,7 +112,11 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
                 self._consumers[stage] = self._consumer(stage, ports)
         self._watch()
         self._others = [
-            *(index_services(settings, self.worker_id, self._database) if INDEX in settings.stages else ()),
+            *(
+                index_services(settings, self.worker_id, self._database, self._claims)
+                if INDEX in settings.stages
+                else ()
+            ),
             *([self._redelivery()] if REDELIVER in settings.stages else ()),
         ]
         for service in (*self._consumers.values(), *self._others):
@@ -179,6 +187,8 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._lease.register()
         # Not a task of the service: those begin when the last stage has joined, long after the first works.
         self.add_future(self._lease.run())
+        self._claims = PostgresClaimStore(self._database)
+        self.add_future(keep_swept(self._claims))
 
     async def _follow_control(self, brokers: str) -> None:
         """Know what is held back before any work is taken, and begin to say why work waits."""
@@ -232,7 +242,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
     def _consumer(self, stage: Stage, ports: Ports) -> StageConsumer:
         spec, settings = PIPELINE[stage], self.settings
         lanes = spec.lanes
-        handler = StageHandler(spec=spec, ports=ports, telemetry=self._telemetry, tracing=self._tracing)
+        handler = StageHandler(
+            spec=spec, ports=ports, telemetry=self._telemetry, claims=self._claims, tracing=self._tracing
+        )
         self._breakers.append(handler.breakers)
         return StageConsumer(
             GroupSettings(
@@ -259,7 +271,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         )
 
     def _redelivery(self) -> Redelivery:
-        return redelivery(self.settings, self.worker_id, self._producer, self._telemetry.redelivered)
+        return redelivery(
+            self.settings, self.worker_id, self._producer, self._claims, self._telemetry.redelivered
+        )
 
 
 def _check_stall(settings: Settings, catalogue: Catalogue) -> None:

@@ -6,12 +6,14 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import click
 from rich.console import Console
 from rich.table import Table
 
+from processors.errors import ClaimLostError
+from streams.claim_producer import ClaimCheckProducer
 from streams.cli.dead_letter_options import POSITION, filtered
 from streams.cli.dead_letter_text import (
     exported,
@@ -27,9 +29,10 @@ from streams.cli.dead_letter_text import (
 from streams.cli.exits import FAILED, WorkFailedError, run
 from streams.dead_letter_search import DeadLetterSearch
 from streams.dead_letters import DeadLetter, Groups, Position, Wanted
-from streams.engine.producer import RecordProducer
+from streams.letter_claims import whole_letter
 from streams.replay import PLAN_MAX, Replayed, Replayer, ReplayPlan, plan_replay
 from streams.settings import Settings
+from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.migrations import migrate
 from streams.store.replays import PostgresReplays
@@ -75,7 +78,7 @@ def show(*, position: Position, as_json: bool) -> None:
     wanted = Wanted(positions=frozenset((position,)))
 
     async def work() -> DeadLetter:
-        await _visit(wanted, found.append, everything=True)
+        await _visit(wanted, found.append, everything=True, whole=True)
         if not found:
             raise WorkFailedError(
                 f"no dead letter is at {position}; `pressline dead-letters list --each` helps"
@@ -96,7 +99,7 @@ def export(wanted: Wanted, *, everything: bool, out: TextIO) -> None:
     def take(letter: DeadLetter) -> None:
         click.echo(json_line(exported(letter)), file=out)
 
-    totals = run(lambda: _visit(wanted, take, everything=everything))
+    totals = run(lambda: _visit(wanted, take, everything=everything, whole=True))
     click.echo(_totals_text(totals, everything=everything), err=True)
 
 
@@ -160,25 +163,36 @@ def _print(table: Table) -> None:
     Console(width=None if sys.stdout.isatty() else WIDTH).print(table)
 
 
-async def _visit(wanted: Wanted, take: Callable[[DeadLetter], object], *, everything: bool) -> Totals:
+async def _visit(
+    wanted: Wanted, take: Callable[[DeadLetter], object], *, everything: bool, whole: bool = False
+) -> Totals:
     totals = Totals()
-    async with _searching(wanted) as (search, _):
-        async for letters in search:
+    async with _searching(wanted) as opened:
+        async for letters in opened.search:
             for letter in letters:
                 if letter.replayed_at is not None and not everything:
                     totals.replayed += 1
                     continue
                 totals.taken += 1
-                take(letter)
+                take(await _whole(letter, opened.claims) if whole else letter)
     return totals
 
 
+async def _whole(letter: DeadLetter, claims: PostgresClaimStore) -> DeadLetter:
+    try:
+        return await whole_letter(letter, claims)
+    except ClaimLostError as error:
+        click.echo(f"{letter.position}: only the reference is left: {error}", err=True)
+        return letter
+
+
 async def _plan(wanted: Wanted, *, limit: int, force: bool) -> ReplayPlan:
-    async with _searching(wanted) as (search, _):
-        plan = await plan_replay(search, limit=limit, force=force)
+    async with _searching(wanted) as opened:
+        plan = await plan_replay(opened.search, limit=limit, force=force)
     if plan.wanted == 0:
         raise WorkFailedError(
-            f"no dead letter matches, of {search.scanned} looked at; `pressline dead-letters list` shows them"
+            f"no dead letter matches, of {opened.search.scanned} looked at;"
+            " `pressline dead-letters list` shows them"
         )
     return plan
 
@@ -186,18 +200,29 @@ async def _plan(wanted: Wanted, *, limit: int, force: bool) -> ReplayPlan:
 async def _replay(plan: ReplayPlan, rate: int) -> Replayed:
     replay_id = str(uuid.uuid4())
     click.echo(f"replay {replay_id}, at most {rate} a second")
-    async with _searching(Wanted(positions=plan.positions)) as (search, replays):
-        producer = RecordProducer(Settings.load().need_brokers(), f"pressline-replay-{replay_id[:8]}")
+    async with _searching(Wanted(positions=plan.positions)) as opened:
+        client_id = f"pressline-replay-{replay_id[:8]}"
+        producer = ClaimCheckProducer(Settings.load().need_brokers(), client_id, opened.claims)
         try:
             await producer.start()
-            replayer = Replayer(replays, producer, replay_id=replay_id, by=_person(), rate=rate)
-            return await replayer.run(search)
+            replayer = Replayer(
+                opened.replays, producer, opened.claims, replay_id=replay_id, by=_person(), rate=rate
+            )
+            return await replayer.run(opened.search)
         finally:
             await producer.stop()
 
 
+class Opened(NamedTuple):
+    """What commands about dead letters work with, connected."""
+
+    search: DeadLetterSearch
+    replays: PostgresReplays
+    claims: PostgresClaimStore
+
+
 @asynccontextmanager
-async def _searching(wanted: Wanted) -> AsyncIterator[tuple[DeadLetterSearch, PostgresReplays]]:
+async def _searching(wanted: Wanted) -> AsyncIterator[Opened]:
     settings = Settings.load()
     brokers = settings.need_brokers()
     database = await Database.open(settings.need_database(), connections_max=CONNECTIONS_MAX)
@@ -207,7 +232,7 @@ async def _searching(wanted: Wanted) -> AsyncIterator[tuple[DeadLetterSearch, Po
         search = DeadLetterSearch(brokers, replays, wanted)
         try:
             await search.start()
-            yield search, replays
+            yield Opened(search, replays, PostgresClaimStore(database))
         finally:
             await search.stop()
     finally:

@@ -11,12 +11,13 @@ from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from schemas.events import MESSAGE_CHARS_MAX
+from streams.claim_producer import ClaimCheckProducer
 from streams.cli.exits import FAILED, WorkFailedError, run
 from streams.cli.person import identifier, person
 from streams.cli.review_text import json_line, plain, plain_page, review_table, review_text
-from streams.engine.producer import RecordProducer
 from streams.reviews import ReviewDesk, ReviewError
 from streams.settings import Settings
+from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.migrations import migrate
 from streams.store.reviews import PostgresReviews, Review
@@ -133,7 +134,9 @@ async def _decide(*, submission_ids: Sequence[str], approved: bool, reviewer: st
 async def _desk() -> AsyncIterator[ReviewDesk]:
     async with _database() as database:
         # Connected before anything is decided: a broker that is away leaves nothing half done.
-        producer = RecordProducer(Settings.load().need_brokers(), "pressline-review")
+        producer = ClaimCheckProducer(
+            Settings.load().need_brokers(), "pressline-review", PostgresClaimStore(database)
+        )
         try:
             await producer.start()
             yield ReviewDesk(PostgresReviews(database), PostgresTaskIndex(database), producer)

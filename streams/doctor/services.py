@@ -1,19 +1,25 @@
 """Checks of Kafka and PostgreSQL, where they run: reachable, new enough, prepared."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import asyncpg
 from aiokafka.errors import KafkaError
 
 from streams.doctor.finding import Finding, fail, ok, warn
 from streams.engine.broker_abilities import BrokerAbilities, probe
-from streams.settings import Settings
+from streams.settings import INDEX, REDELIVER, Settings
 from streams.store.migrations import SERVER_VERSION_MIN, shipped
 from streams.topic_admin import TopicState, describe
 
 ANSWER_S_MAX = 15.0
 MIGRATE = "any worker or `pressline up` applies them at its start"
+LONE_STAGES = {
+    REDELIVER: "records in retry topics wait until one does",
+    INDEX: "loads do not end, and no site index is written, until one does",
+}
+"""What is left undone while other workers are alive and none runs this."""
+SELECT_STAGES = "SELECT DISTINCT unnest(stages) AS stage FROM workers WHERE lease_until > now()"
 SELECT_APPLIED = "SELECT version, checksum FROM schema_migrations"
 HAS_MIGRATIONS = "SELECT to_regclass('schema_migrations') IS NOT NULL"
 
@@ -90,10 +96,25 @@ async def postgres(settings: Settings) -> Sequence[Finding]:
     try:
         version = int(await connection.fetchval("SHOW server_version_num"))
         rows = await connection.fetch(SELECT_APPLIED) if await connection.fetchval(HAS_MIGRATIONS) else []
+        stages = await connection.fetch(SELECT_STAGES) if rows else []
     finally:
         await connection.close()
     applied = {int(row["version"]): str(row["checksum"]) for row in rows}
-    return (judge_version(version), judge_migrations(applied))
+    running = {str(row["stage"]) for row in stages}
+    return (judge_version(version), judge_migrations(applied), judge_workers(running))
+
+
+def judge_workers(stages: Collection[str]) -> Finding:
+    """Return whether the workers that are alive leave nothing undone.
+
+    Args:
+        stages: what they run, all together.
+    """
+    missing = [stage for stage in LONE_STAGES if stage not in stages]
+    if stages and missing:
+        undone = "; ".join(f"none runs {stage}: {LONE_STAGES[stage]}" for stage in missing)
+        return warn("workers", undone, f"start one: `pressline worker --stages {','.join(missing)}`")
+    return ok("workers", f"alive ones run {', '.join(sorted(stages))}" if stages else "none is alive")
 
 
 def judge_version(version: int) -> Finding:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -14,7 +14,7 @@ from schemas.failures import FailureReason
 from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.partitions import HeldPartition
-from streams.engine.producer import RecordProducer, send_until
+from streams.engine.producer import LEAVING_WAITS, SENDING_WAITS, RecordProducer, Waits, send_until
 from streams.engine.records import (
     Attempts,
     Failure,
@@ -26,6 +26,8 @@ from streams.engine.records import (
 from streams.engine.slots import Slot, Slots
 from streams.engine.state import RecordState
 from streams.engine.tiers import earlier_attempts
+
+SENDING_CHARS_MAX = 300
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
@@ -47,6 +49,8 @@ class RecordDelivery:
         since_s: monotonic time since when it does that.
         call: the model call that it waits for, or None.
         scopes: what the record belongs to; its stage says it once it is decoded.
+        whole: the record with its event in place of a reference, once the stage has it.
+        send_error: why what it led to is not sent yet; empty while nothing is wrong.
     """
 
     record: InRecord
@@ -61,6 +65,8 @@ class RecordDelivery:
     since_s: float = field(default_factory=time.monotonic)
     call: CallState | None = None
     scopes: tuple[Scope, ...] = ()
+    whole: InRecord | None = None
+    send_error: str = ""
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
     deadline: datetime | None = None
     _attempts: Attempts | None = None
@@ -69,6 +75,8 @@ class RecordDelivery:
     _probe_at: datetime | None = None
     _failed: FailureReason = FailureReason.BUG
     _timing_s: dict[str, float] = field(default_factory=dict)
+    _results: Sequence[OutRecord] = ()
+    _at_end: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def lost(self) -> bool:
@@ -89,12 +97,17 @@ class RecordDelivery:
             scopes=self.scopes,
             timestamp_ms=self.record.timestamp_ms,
             task_id=self.record.subject,
+            sending=self._sending() if self.waits_for == "send" else "",
         )
 
     @property
     def timing_s(self) -> Mapping[str, float]:
         """Seconds since it was taken, by what it waited for or did; a retry's name has the reason."""
         return self._timing_until(time.monotonic())
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when this delivery is over, however it ends."""
+        self._at_end.append(callback)
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""
@@ -107,6 +120,13 @@ class RecordDelivery:
         Returns:
             Whether the record is finished; False when the worker stops or lost the partition first.
         """
+        try:
+            return await self._run()
+        finally:
+            for callback in self._at_end:
+                callback()
+
+    async def _run(self) -> bool:
         self._timing_s["turn"] = self.since_s - self.taken_s
         while True:  # bounded by the policy: every pass but the last adds a failure
             await self.slot.acquire()
@@ -118,7 +138,7 @@ class RecordDelivery:
             except Exception as error:  # noqa: BLE001 - the one place where any failure becomes a decision
                 disposition = self._decide(error)
                 if not isinstance(disposition, Retry):
-                    return await self._send(self._leave(error, disposition))
+                    return await self._send(self._leave(error, disposition), LEAVING_WAITS)
             if not await self._wait(disposition):
                 return False
 
@@ -157,15 +177,29 @@ class RecordDelivery:
         failure = Failure(error=error, disposition=disposition, attempts=attempts, at=now)
         return self.handler.give_up(self.record, failure, self)
 
-    async def _send(self, results: Sequence[OutRecord]) -> bool:
+    async def _send(self, results: Sequence[OutRecord], waits: Waits = SENDING_WAITS) -> bool:
         self._now("send")
         sending = self.sends.take()
         # The next call begins while these results travel: of calls that end together, none waits for a send.
         self.slot.release()
+        self._results = results
         try:
-            return not self.lost and await send_until(self.producer, results, self.held.closing)
+            return not self.lost and await send_until(
+                self.producer,
+                results,
+                self.held.closing,
+                waits=waits,
+                on_error=self._not_sent,
+            )
         finally:
             sending.release()
+
+    def _not_sent(self, error: Exception) -> None:
+        self.send_error = f"{type(error).__name__}: {error}"
+
+    def _sending(self) -> str:
+        topics = ", ".join(sorted({record.topic for record in self._results}))
+        return f"{topics} {self.send_error}".strip()[:SENDING_CHARS_MAX]
 
     async def _wait(self, retry: Retry) -> bool:
         """Wait without a slot; return whether to try again."""

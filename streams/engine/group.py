@@ -7,13 +7,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
+from aiokafka import OffsetAndMetadata, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import ConsumerStoppedError, KafkaError
 
 from streams.engine.assignor import LaneAssignor
 from streams.engine.commit_metadata import METADATA_BYTES_MAX
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord, Partition
 
 POLL_RECORDS_MAX = 500
@@ -87,7 +88,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def start(self) -> None:
         """Connect and join."""
         settings = self._settings
-        self._consumer = AIOKafkaConsumer(
+        self._consumer = BoundedConsumer(
             bootstrap_servers=settings.brokers,
             group_id=settings.group,
             client_id=settings.client_id,

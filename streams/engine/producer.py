@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -13,7 +13,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
-from processors.errors import EventTooLargeError
+from processors.errors import EventTooLargeError, StoreUnavailableError
 from streams.engine.records import OutRecord
 
 REQUEST_BYTES_MAX = 6 * 1_048_576
@@ -24,6 +24,12 @@ waits together with all others, and each batch that leaves wakes them all: many 
 each ten thousand results that come at once."""
 BACKOFF_S = 0.2
 BACKOFF_S_MAX = 5.0
+Waits = tuple[type[Exception], ...]
+SENDING_WAITS: Waits = (KafkaError, StoreUnavailableError)
+"""What is waited for: the broker, and the store that values go to which are too large for it."""
+LEAVING_WAITS: Waits = (*SENDING_WAITS, EventTooLargeError)
+"""The same for what is left of a record that is given up or postponed: there is nothing smaller to send, and
+dropping it is no way out. An operator who raises the topic's `max.message.bytes` lets it go on."""
 
 log = logging.getLogger(__name__)
 
@@ -103,23 +109,38 @@ async def _know(producer: AIOKafkaProducer, topic: str, partition: int) -> None:
         raise UnknownTopicOrPartitionError(f"{topic} has no partition {partition}: `pressline topics --grow`")
 
 
-async def send_until(producer: RecordProducer, records: Sequence[OutRecord], closing: asyncio.Event) -> bool:
-    """Send, again and again while the broker is away.
+async def send_until(
+    producer: RecordProducer,
+    records: Sequence[OutRecord],
+    closing: asyncio.Event,
+    *,
+    waits: Waits = SENDING_WAITS,
+    on_error: Callable[[Exception], object] = lambda _: None,
+) -> bool:
+    """Send, again and again while the broker is away, or has no such topic, no right or no room for it.
 
     Bounded by `closing`, which is set when the partition is lost or the worker stops: a record whose results
     cannot be sent stays unfinished and is never dropped.
+
+    Args:
+        producer: sends.
+        records: what to send.
+        closing: ends the waiting.
+        waits: failures after which it is tried again.
+        on_error: told each of them.
 
     Returns:
         Whether everything was acknowledged.
 
     Raises:
-        EventTooLargeError: a record is larger than its topic takes.
+        EventTooLargeError: a record is larger than its topic takes, unless that is waited for.
     """
     delay_s = BACKOFF_S
     while True:
         try:
             await producer.send(records)
-        except KafkaError as error:
+        except waits as error:
+            on_error(error)
             log.warning("sending to %s failed, trying again: %r", {r.topic for r in records}, error)
         else:
             return True

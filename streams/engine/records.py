@@ -1,6 +1,6 @@
 """What the engine takes in and sends out, and the two things that it asks of a stage."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
@@ -122,6 +122,12 @@ class Delivery(Protocol):
     @property
     def timing_s(self) -> Mapping[str, float]:
         """Seconds since the record was taken, by what it waited for or did."""
+
+    whole: InRecord | None
+    """The record with its event in place of a reference; set by the stage, when it had one."""
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        """Call `callback` when this delivery is over, however it ends."""
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""

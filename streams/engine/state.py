@@ -51,6 +51,7 @@ class RecordState:
         scopes: what it belongs to, as far as its stage has said.
         timestamp_ms: its timestamp, in Unix milliseconds, or None.
         task_id: its task, or None when its headers do not say.
+        sending: the topics that what it led to goes to, and why they do not take it; only while it is sent.
     """
 
     offset: int
@@ -62,6 +63,7 @@ class RecordState:
     scopes: tuple[Scope, ...]
     timestamp_ms: int | None
     task_id: str | None
+    sending: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

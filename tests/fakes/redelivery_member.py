@@ -4,6 +4,7 @@ import asyncio
 import sys
 from typing import Any
 
+from fakes.claim_store import FakeClaimStore
 from streams.engine.producer import RecordProducer
 from streams.engine.tiers import Tier
 from streams.redelivery import Redelivery
@@ -31,7 +32,13 @@ async def main(brokers: str, group: str, origin: str, dead_topic: str, *tiers: s
         group=group,
     )
     member = NeverCommits(
-        brokers, "killed", routes, producer, session_timeout_s=SESSION_S, on_sent=lambda _: None
+        brokers,
+        "killed",
+        routes,
+        producer,
+        FakeClaimStore(),
+        session_timeout_s=SESSION_S,
+        on_sent=lambda _: None,
     )
     await member.start()
     await asyncio.Event().wait()

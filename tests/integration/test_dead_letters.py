@@ -5,7 +5,7 @@ import base64
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -21,8 +21,10 @@ from fixtures.broker import read_topic
 from processors.disposition import GiveUp
 from processors.errors import ProviderTimeoutError, StoreUnavailableError
 from schemas.base import Outcome, Stage
-from schemas.failures import REPLAY_COUNT, FailureReason
+from schemas.failures import REPLAY_COUNT, REPLAY_OF, FailureReason
 from schemas.headers import text_headers
+from streams.claim_checks import claim_of, redeem
+from streams.claim_producer import ClaimCheckProducer
 from streams.cli import main
 from streams.dead_letter_search import DeadLetterSearch
 from streams.dead_letters import DeadLetter, Position, Wanted
@@ -32,6 +34,7 @@ from streams.engine.producer import RecordProducer
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord
 from streams.envelope import Lineage, event_record
 from streams.replay import Replayed, Replayer, plan_replay
+from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.replays import PostgresReplays
 from streams.store.reviews import PostgresReviews
@@ -107,6 +110,7 @@ class Scene:
         replayer = Replayer(
             replays or PostgresReplays(self.database),
             producer or self.producer,
+            PostgresClaimStore(self.database),
             replay_id=secrets.token_hex(4),
             by="ann",
             rate=rate,
@@ -323,6 +327,30 @@ async def test_a_letter_that_came_back_five_times_needs_force(scene: Scene) -> N
     assert text_headers(record.headers)[REPLAY_COUNT] == "6"
 
 
+async def test_a_record_that_was_too_large_to_stand_in_a_letter_comes_back_whole(scene: Scene) -> None:
+    claims, value = PostgresClaimStore(scene.database), b"x" * 6_000_000
+    producer = ClaimCheckProducer(scene.brokers, "test", claims)
+    await producer.start()
+    await replace(scene, producer=producer).bury(1, value=value)
+    letters = [one async for batch in scene.search(Wanted(stage="generate")) for one in batch if one.refers]
+    [letter] = [one for one in letters if one.origin and one.origin.topic == ORIGIN]
+    position = str(letter.position)
+
+    result = await scene.command("replay", position, "--yes")
+
+    await producer.stop()
+    admin = AIOKafkaAdminClient(bootstrap_servers=scene.brokers)
+    await admin.start()
+    records = await read_topic(scene.brokers, admin, ORIGIN)
+    await admin.close()
+    [record] = [one for one in records if text_headers(one.headers).get(REPLAY_OF) == position]
+    check = claim_of(record.headers, record.value)
+    assert (result.exit_code, "1 sent back" in result.stdout) == (0, True)
+    assert check is not None
+    assert await redeem(claims, check) == value
+    assert dict(record.headers)["x-foreign"] == b"\xff\x00"
+
+
 async def test_a_replayed_task_is_open_again_in_the_index(scene: Scene) -> None:
     task = a_task(task_id="task-0", batch_id=scene.batch_id, row=1)
     tasks = PostgresTaskIndex(scene.database)
@@ -331,7 +359,12 @@ async def test_a_replayed_task_is_open_again_in_the_index(scene: Scene) -> None:
 
     await scene.replay()
     indexer = TaskIndexer(
-        scene.brokers, "test", tasks, PostgresReviews(scene.database), PostgresTaskEvents(scene.database)
+        scene.brokers,
+        "test",
+        tasks,
+        PostgresReviews(scene.database),
+        PostgresTaskEvents(scene.database),
+        PostgresClaimStore(scene.database),
     )
     await indexer._write(await scene.came_back())
 

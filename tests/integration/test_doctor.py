@@ -7,6 +7,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from fixtures.store import a_live_worker
 from streams.cli import main
 from streams.embedded.kafka import EmbeddedKafka
 from streams.store.database import Database
@@ -43,6 +44,16 @@ async def test_everything_that_runs_is_found(
 
     services = {name: _statuses(result)[name] for name in ("brokers", "topics", "database", "schema")}
     assert (result.exit_code, set(services.values())) == (0, {"ok"})
+
+
+async def test_a_worker_that_runs_neither_index_nor_redeliver_is_not_enough(
+    kafka: EmbeddedKafka, database: Database, empty_database_url: str, tmp_path: Path
+) -> None:
+    await a_live_worker(database, "alone")
+
+    result = await _doctor(kafka.bootstrap_servers, empty_database_url, tmp_path)
+
+    assert _statuses(result)["workers"] == "warn"
 
 
 async def test_a_database_without_our_schema_is_told(

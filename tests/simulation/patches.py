@@ -38,8 +38,8 @@ def simulated(world: World, loop: SimulationLoop) -> Iterator[None]:
         for owner, name, value in (
             (time, "monotonic", loop.time),
             (time, "time", world.wall_s),
-            (group, "AIOKafkaConsumer", world.consumer),
-            (redelivery, "AIOKafkaConsumer", world.consumer),
+            (group, "BoundedConsumer", world.consumer),
+            (redelivery, "BoundedConsumer", world.consumer),
             (group, "POLL_RECORDS_MAX", world.scenario.poll_records_max),
             (consumer, "POLL_S", POLL_S),
             (redelivery, "POLL_S", POLL_S),

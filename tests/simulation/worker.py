@@ -8,6 +8,7 @@ from functools import lru_cache
 
 from aiokafka.errors import KafkaError
 
+from fakes.claim_store import FakeClaimStore
 from fakes.lease_table import FakeLeaseTable
 from processors.breakers import Breakers
 from processors.gateway.budget_book import BudgetBook
@@ -200,6 +201,7 @@ class Worker:
             self.process.name,
             routes,
             producer,
+            FakeClaimStore(),
             session_timeout_s=self.scenario.session_s,
             on_sent=lambda topic: self.history.note("redelivered", topic),
         )

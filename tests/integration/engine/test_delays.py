@@ -14,6 +14,7 @@ import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from fakes.claim_store import FakeClaimStore
 from fakes.engine_stage import ControlledStage
 from fixtures.broker import until
 from fixtures.engine import EngineLine
@@ -73,6 +74,7 @@ class TieredLine:
             "redelivery",
             self.routes,
             producer or self.line.producer,
+            FakeClaimStore(),
             session_timeout_s=SESSION_S,
             on_sent=self.sent.append,
         )

@@ -10,6 +10,7 @@ from aiokafka import ConsumerRecord
 from prometheus_client import CollectorRegistry
 
 from builders import a_classified, a_submitted
+from fakes.claim_store import FakeClaimStore
 from fakes.engine_stage import Gate
 from fakes.stage_ports import a_recipe, some_ports
 from fixtures.broker import until
@@ -181,6 +182,7 @@ async def test_poison_is_dead_lettered_and_good_records_beside_it_go_on(line: En
         spec=replace(PIPELINE[Stage.CLASSIFY], run=_classified),
         ports=some_ports(recipe=a_recipe()),
         telemetry=Telemetry(CollectorRegistry()),
+        claims=FakeClaimStore(),
     )
 
     await line.join(handler)

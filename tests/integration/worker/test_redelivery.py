@@ -21,18 +21,24 @@ pytestmark = pytest.mark.integration
 WAIT_S = 5.0
 
 
-async def test_what_waits_in_a_retry_topic_ends_as_any_other_and_past_its_deadline_as_expired(
+async def test_what_waits_in_a_retry_topic_ends_whether_it_returns_expires_or_cannot_return(
     deployment: Deployment,
 ) -> None:
     late = a_row_task(1).model_copy(update={"deadline": datetime.now(UTC) + timedelta(seconds=WAIT_S / 2)})
     await deployment.start_provider()
-    await deployment._producer.send([waiting(a_row_task(0)), waiting(late)])
+    lost = waiting(a_row_task(2))
+    lost = replace(lost, headers=[(n, v) for n, v in lost.headers if n != names.RETRY_OF])
+    await deployment._producer.send([waiting(a_row_task(0)), waiting(late), lost])
 
     _, base = await deployment.start_worker()
 
-    await until(lambda: deployment.has_finished(2))
+    await until(lambda: deployment.has_finished(3))
     outcomes = {event.task.task_id: event.outcome for event in await deployment.events(TaskFinished)}
-    assert outcomes == {"task-0": Outcome.PUBLISHED, "task-1": Outcome.EXPIRED}
+    assert outcomes == {
+        "task-0": Outcome.PUBLISHED,
+        "task-1": Outcome.EXPIRED,
+        "task-2": Outcome.DEAD_LETTERED,
+    }
     assert len(deployment.provider_lines("request")) == 1
     await deployment.ready(f"{base}/metrics", lambda answer: COUNTED in answer.text)
 

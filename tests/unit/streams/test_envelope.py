@@ -17,7 +17,7 @@ from builders import (
 )
 from processors.errors import EventTooLargeError
 from schemas.base import Lane
-from schemas.codec import EVENT_BYTES_MAX, decode
+from schemas.codec import CLAIMED_BYTES_MAX, decode
 from schemas.events import Event
 from schemas.failures import REPLAY_COUNT
 from schemas.headers import EventHeaders, parse, text_headers, trace_context
@@ -92,7 +92,7 @@ def test_without_a_trace_a_new_one_begins() -> None:
 
 
 def test_an_event_over_the_limit_is_an_error_of_its_own() -> None:
-    huge = a_submitted(task=a_task(inputs={"text": "x" * EVENT_BYTES_MAX}))
+    huge = a_submitted(task=a_task(inputs={"text": "x" * CLAIMED_BYTES_MAX}))
 
     with pytest.raises(EventTooLargeError):
         event_record(huge, LINEAGE)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from processors.disposition import Postpone
-from processors.errors import EventTooLargeError
+from processors.errors import EventTooLargeError, InvalidRecordError
 from schemas import failures as names
 from schemas.failures import FailureReason
 from schemas.headers import text_headers
@@ -105,7 +105,9 @@ def test_a_broken_record_becomes_a_dead_letter_at_once(headers: dict[str, str]) 
     raw = tuple((name, value.encode()) for name, value in headers.items())
     record = InRecord(topic=RETRY_TIERS[0].topic, partition=5, offset=1, key=b"k", value=b"\xff", headers=raw)
 
-    out = ROUTES.next_of(record, NOW)
+    with pytest.raises(InvalidRecordError) as raised:
+        ROUTES.next_of(record, NOW)
+    out = ROUTES.dead(record, raised.value, NOW)
 
     assert ROUTES.leaves_at(record, NOW, NOW) <= NOW
     assert (out.topic, out.partition, out.key, out.value) == ("dead", 5, b"k", b"\xff")

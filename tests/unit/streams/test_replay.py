@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.base import Stage
 from schemas.failures import RETRY_HEADERS
+from schemas.headers import BATCH_OFFSETS
 from streams.dead_letters import DeadLetter, Position, parse
 from streams.replay import REPLAYS_MAX, plan_replay, refusal, replay_record
 
@@ -105,3 +106,7 @@ async def test_a_plan_counts_what_it_sends_and_what_it_leaves() -> None:
     assert plan.kinds == {(Stage.GENERATE, "provider_timeout"): 2}
     assert (plan.replayed, plan.beyond, list(plan.refused.values())) == (1, 1, [1])
     assert plan.wanted == 5
+
+
+def test_a_whole_batch_is_never_sent_back_as_one_record() -> None:
+    assert "whole record batch" in (refusal(a_letter(headers=[(BATCH_OFFSETS, b"5-9")]), force=True) or "")

@@ -9,22 +9,25 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from builders import NOW, a_classified, a_finished, a_generated, a_plan, a_spend, a_task, a_usage_recorded
+from fakes.claim_store import FakeClaimStore
 from fakes.model_gateway import FakeModelGateway
 from fakes.model_request import a_request
 from fakes.stage_ports import a_recipe, some_ports
 from processors.disposition import GiveUp, Postpone
 from processors.errors import (
+    ClaimLostError,
     DeadlinePassedError,
     InvalidInputsError,
     InvalidRecordError,
     ScopeClosedError,
+    StoreUnavailableError,
 )
 from processors.model import CallState
 from schemas.base import Outcome, Stage
-from schemas.codec import decode
+from schemas.codec import EVENT_BYTES_MAX, decode, encode
 from schemas.events import TaskFinished, TaskGenerated
 from schemas.failures import FailureReason
-from schemas.headers import text_headers
+from schemas.headers import BATCH_OFFSETS, BATCH_REFUSED, CLAIM_CHECK, CLAIM_CHECK_TYPE, text_headers
 from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from streams.engine.records import Attempts, Failure, InRecord, OutRecord, Postponement
@@ -49,16 +52,24 @@ class FakeDelivery:
     deadline: datetime | None = None
     scopes: tuple[Scope, ...] = ()
     timing_s: dict[str, float] = field(default_factory=dict)
+    whole: InRecord | None = None
+    ends: list[Callable[[], None]] = field(default_factory=list)
+
+    def at_end(self, callback: Callable[[], None]) -> None:
+        self.ends.append(callback)
 
     def tell(self, call: CallState | None) -> None:
         """No test looks at it."""
 
 
-def a_handler(run: Callable[[Any, Any], Awaitable[Any]], **ports: Any) -> StageHandler:
+def a_handler(
+    run: Callable[[Any, Any], Awaitable[Any]], claims: FakeClaimStore | None = None, **ports: Any
+) -> StageHandler:
     return StageHandler(
         spec=replace(PIPELINE[Stage.GENERATE], run=run),
         ports=some_ports(recipe=a_recipe(), **ports),
         telemetry=Telemetry(CollectorRegistry()),
+        claims=claims or FakeClaimStore(),
     )
 
 
@@ -222,3 +233,74 @@ async def test_failures_among_many_good_records_hold_nothing_back() -> None:
             handler.give_up(a_record(), FAILURE, FakeDelivery())
 
     assert handler.breakers.open == {}
+
+
+async def a_claimed_record(claims: FakeClaimStore, content: bytes | None = None) -> InRecord:
+    record = a_record()
+    check = await claims.put(record.value or b"" if content is None else content)
+    claimed = (*record.headers, (CLAIM_CHECK, CLAIM_CHECK_TYPE.encode()))
+    return replace(record, value=encode(check), headers=claimed)
+
+
+async def test_an_event_behind_a_claim_check_is_run_and_its_bytes_are_held_until_the_delivery_ends() -> None:
+    claims, delivery = FakeClaimStore(), FakeDelivery()
+    record = await a_claimed_record(claims)
+    handler = a_handler(generate, claims)
+
+    [out] = await handler.handle(record, delivery)
+    held = handler.room.held_bytes
+    for end in delivery.ends:
+        end()
+
+    assert topics([out]) == ["task.generated.bulk.v1"]
+    assert (held, handler.room.held_bytes) == (len(a_record().value or b""), 0)
+
+
+async def test_a_claimed_event_that_fails_ends_its_task_though_the_store_is_away_by_then() -> None:
+    async def fail(_event: Any, _ports: Any) -> TaskGenerated:
+        raise InvalidInputsError("no city")
+
+    claims, delivery = FakeClaimStore(), FakeDelivery()
+    record = await a_claimed_record(claims)
+    handler = a_handler(fail, claims)
+    with pytest.raises(InvalidInputsError):
+        await handler.handle(record, delivery)
+    claims.error = StoreUnavailableError("away")
+
+    letter, finished, *_ = handler.give_up(record, FAILURE, delivery)
+
+    assert (letter.value, letter.headers[: len(record.headers)]) == (record.value, record.headers)
+    assert decode(finished.value, TaskFinished).task == a_task()
+
+
+async def test_a_claim_that_is_lost_fails_for_good_and_one_behind_a_store_that_is_away_does_not() -> None:
+    claims = FakeClaimStore()
+    record = await a_claimed_record(claims)
+    handler, delivery = a_handler(generate, claims), FakeDelivery()
+
+    claims.error = StoreUnavailableError("away")
+    with pytest.raises(StoreUnavailableError):
+        await handler.handle(record, delivery)
+    claims.error = None
+    claims.content.clear()
+    with pytest.raises(ClaimLostError, match="deleted from claim_checks"):
+        await handler.handle(record, delivery)
+
+    assert handler.room.held_bytes == 0
+
+
+async def test_only_a_claimed_event_may_be_larger_than_a_record() -> None:
+    claims = FakeClaimStore()
+    padded = (a_record().value or b"") + b" " * EVENT_BYTES_MAX
+    claimed = await a_claimed_record(claims, padded)
+
+    assert await a_handler(generate, claims).handle(claimed, FakeDelivery())
+    with pytest.raises(InvalidRecordError, match="at most"):
+        await a_handler(generate).handle(a_record(value=padded), FakeDelivery())
+
+
+async def test_what_stands_for_a_whole_batch_is_refused_with_its_offsets_and_the_reason() -> None:
+    refused = ((BATCH_OFFSETS, b"5-9"), (BATCH_REFUSED, b"too large"))
+
+    with pytest.raises(InvalidRecordError, match="offsets 5-9 are one batch: too large"):
+        await a_handler(generate).handle(a_record(headers=refused), FakeDelivery())

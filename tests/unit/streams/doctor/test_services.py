@@ -50,3 +50,20 @@ async def test_services_that_do_not_run_are_no_failure() -> None:
     findings = [*await services.kafka(settings), *await services.postgres(settings)]
 
     assert [finding.status for finding in findings] == [Status.WARN, Status.WARN]
+
+
+@pytest.mark.parametrize(
+    ("stages", "status", "named"),
+    [
+        (set(), Status.OK, "none is alive"),
+        ({"generate", "index", "redeliver"}, Status.OK, "generate, index, redeliver"),
+        ({"generate", "index"}, Status.WARN, "none runs redeliver: records in retry topics wait"),
+        ({"generate", "redeliver"}, Status.WARN, "none runs index"),
+    ],
+)
+def test_live_workers_that_leave_retry_topics_or_the_index_alone_are_told(
+    stages: set[str], status: Status, named: str
+) -> None:
+    finding = services.judge_workers(stages)
+
+    assert (finding.status, named in finding.seen) == (status, True)

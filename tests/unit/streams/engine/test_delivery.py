@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaStorageError, TopicAuthorizationFailedError
 
 from fakes.record_producer import FakeRecordProducer
 from processors.disposition import RetryPolicy
@@ -138,6 +138,37 @@ async def test_results_too_large_for_their_topic_become_a_dead_letter() -> None:
     finished = await a_delivery(handler, producer).run()
 
     assert (finished, producer.sent) == (True, [LETTER])
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EventTooLargeError("big"),
+        TopicAuthorizationFailedError("dead"),
+        KafkaStorageError("the disk is full"),
+        StoreUnavailableError("away"),
+    ],
+)
+async def test_a_dead_letter_that_is_not_taken_is_tried_again_and_says_why_it_waits(error: Exception) -> None:
+    producer = FakeRecordProducer(error)
+    delivery = a_delivery(ScriptedHandler([InvalidInputsError("no city")]), producer)
+
+    finished = await delivery.run()
+
+    waited = delivery.state
+    assert (waited.waits_for, waited.sending.startswith(f"dead {type(error).__name__}")) == ("send", True)
+    assert (finished, producer.sent) == (True, [LETTER])
+
+
+async def test_what_waits_for_the_end_of_a_delivery_is_told_however_it_ends() -> None:
+    told: list[str] = []
+    handler = ScriptedHandler([AbandonedError("theirs")])
+    delivery = a_delivery(handler, FakeRecordProducer())
+    delivery.at_end(lambda: told.append("abandoned"))
+
+    await delivery.run()
+
+    assert told == ["abandoned"]
 
 
 async def test_an_abandoned_record_is_dropped_silently() -> None:

@@ -1,0 +1,153 @@
+"""Reading fetched record batches without trusting what they inflate to.
+
+A batch that does not inflate within the bound becomes one record at the batch's last offset: its value is the
+batch as it came, its headers say why. So it is dead-lettered like any record, and the partition goes on.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.record.memory_records import MemoryRecords
+
+from schemas.headers import BATCH_OFFSETS, BATCH_REFUSED
+from streams.engine.inflation import InflationError, inflate
+
+MAGIC = 2
+"""The format since Kafka 0.11, the only one of Kafka 4. Older ones are the client's, without a bound."""
+LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, HEADER_BYTES = 8, 16, 21, 61
+LENGTH_FROM = 12
+"""The length counts what follows it. Source: https://kafka.apache.org/documentation/#recordbatch"""
+CODEC_MASK = 0x07
+
+
+class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka ships no types
+    """An aiokafka consumer that inflates no batch beyond the bound, and loses nothing by an error."""
+
+    async def start(self) -> None:
+        """Connect."""
+        # The client has no place to say it. Its fetcher looks this name up for each answer of a broker.
+        fetcher.MemoryRecords = BoundedRecords
+        await super().start()
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, list[ConsumerRecord]]:
+        """Return fetched records by partition.
+
+        A batch that is damaged raises, and what the client took out of other partitions in the same call is
+        gone with the error. So they are put back to where they were, and nothing is lost.
+        """
+        assignment, before = self._positions()
+        try:
+            found: dict[TopicPartition, list[ConsumerRecord]] = await super().getmany(
+                *partitions, timeout_ms=timeout_ms, max_records=max_records
+            )
+        except Exception:
+            now, after = self._positions()
+            for partition in before if now is assignment else ():
+                if after.get(partition, before[partition]) != before[partition]:
+                    self.seek(partition, before[partition])
+            raise
+        return found
+
+    def _positions(self) -> tuple[Any, dict[TopicPartition, int]]:
+        """Return the assignment and its positions; the public position() waits for those not known yet."""
+        subscription = self._subscription.subscription
+        assignment = subscription and subscription.assignment
+        states = {tp: assignment.state_value(tp) for tp in assignment.tps} if assignment else {}
+        return assignment, {tp: state.position for tp, state in states.items() if state.has_valid_position}
+
+
+class BoundedRecords:
+    """The batches of one partition in a broker's answer; aiokafka's MemoryRecords, but for inflating.
+
+    Args:
+        data: whole batches, and maybe the beginning of another.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._records = MemoryRecords(data)
+        self._start = 0
+
+    def size_in_bytes(self) -> int:
+        """Return how many bytes the broker sent."""
+        return int(self._records.size_in_bytes())
+
+    def has_next(self) -> bool:
+        """Whether there is another whole batch."""
+        return bool(self._records.has_next())
+
+    def next_batch(self) -> Any:
+        """Return the next batch, or None."""
+        start, batch = self._start, self._records.next_batch()
+        if batch is None:
+            return None
+        (length,) = struct.unpack_from(">i", self._data, start + LENGTH_AT)
+        self._start = start + LENGTH_FROM + length
+        if self._data[start + MAGIC_AT] != MAGIC or not batch.compression_type or batch.is_control_batch:
+            return batch
+        return CompressedBatch(batch, self._data[start : self._start])
+
+
+class CompressedBatch:
+    """A batch whose records are inflated by us when they are asked for; all else is aiokafka's.
+
+    Args:
+        batch: the batch as aiokafka sees it.
+        data: the batch's bytes.
+    """
+
+    def __init__(self, batch: Any, data: bytes) -> None:
+        self._batch = batch
+        self._data = data
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the batch's header says."""
+        return getattr(self._batch, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Iterate over the records, or over the one that stands for them all."""
+        try:
+            return iter(MemoryRecords(self._inflated()).next_batch())
+        except InflationError as error:
+            return iter((_refused(self._batch, self._data, error),))
+
+    def _inflated(self) -> bytes:
+        """Return the same batch without compression."""
+        records = inflate(self._batch.compression_type, self._data[HEADER_BYTES:])
+        header = bytearray(self._data[:HEADER_BYTES])
+        struct.pack_into(">i", header, LENGTH_AT, HEADER_BYTES - LENGTH_FROM + len(records))
+        struct.pack_into(">h", header, ATTRIBUTES_AT, self._batch.attributes & ~CODEC_MASK)
+        return b"".join((header, records))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefusedBatch:
+    """Stands for all records of a batch; the fields are those of aiokafka's records."""
+
+    offset: int
+    timestamp: int
+    timestamp_type: int
+    key: None = None
+    value: bytes
+    checksum: None = None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+def _refused(batch: Any, data: bytes, error: InflationError) -> RefusedBatch:
+    last = batch.next_offset - 1
+    return RefusedBatch(
+        offset=last,
+        timestamp=batch.max_timestamp,
+        timestamp_type=batch.timestamp_type,
+        value=data,
+        headers=(
+            (BATCH_OFFSETS, f"{batch.base_offset}-{last}".encode()),
+            (BATCH_REFUSED, str(error).encode()),
+        ),
+    )
