@@ -28,7 +28,7 @@ ERROR_CHARS_MAX = 300
 @click.option("--json", "as_json", is_flag=True, help="A line for each row: tokens and prices, or error.")
 @click.pass_context
 def command(context: click.Context, file: Path, *, as_json: bool) -> None:
-    """Price the raw usage objects of FILE: JSON lines with provider, model, usage, and maybe api and date.
+    """Price the raw usage objects of FILE: JSON lines with provider, model, usage, maybe api and date.
 
     A row that cannot be priced is told as an error and the rest goes on; the exit code is then 1.
     """
