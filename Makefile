@@ -47,7 +47,7 @@ chaos: $(DEV_STAMP) ## Break everything under load and check that nothing is los
 	  --broker-kills $(BROKER_KILLS) --faults $(FAULTS) --seed $(SEED)
 
 scenarios: $(DEV_STAMP) ## Play SCENARIO (or all) and hold what is measured beside its bar; prints one JSON object last.
-	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios $(SCENARIO)
+	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios $(SCENARIO) $(if $(SHORT),--short)
 
 soak: $(DEV_STAMP) ## Load workers steadily for SOAK_S seconds: nothing that they hold may grow.
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios soak --soak-s $(SOAK_S)

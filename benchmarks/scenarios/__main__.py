@@ -75,7 +75,7 @@ async def _played(name: str, play: Play, *, short: bool) -> Findings:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scenarios", description=__doc__)
     parser.add_argument("scenario", choices=("all", *SCENARIOS, "soak"), help="which; all but the soak")
-    parser.add_argument("--short", action="store_true", help="some seconds only, as the tests do it")
+    parser.add_argument("--short", action="store_true", help="some seconds only")
     parser.add_argument("--soak-s", type=float, default=soak.SOAK_S, help="length of the soak, in seconds")
     return parser
 
