@@ -1,8 +1,7 @@
 """What every process that takes work makes sure of first: tables and topics are there."""
 
 from streams.settings import Settings
-from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 from streams.topic_admin import create_missing
 
 
@@ -18,9 +17,5 @@ async def prepare(settings: Settings) -> tuple[str, ...]:
         KafkaError, TopicError: the broker is away, or refuses a topic.
     """
     brokers = settings.need_brokers()
-    database = await Database.open(settings.need_database(), connections_max=1)
-    try:
-        await migrate(database)
-    finally:
-        await database.close()
-    return await create_missing(brokers, settings.partitions, settings.replication)
+    async with migrated(settings.need_database()):
+        return await create_missing(brokers, settings.partitions, settings.replication)

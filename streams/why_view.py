@@ -9,7 +9,7 @@ from schemas.why import Cause, PartitionWhy, WorkerWhy
 from streams.backlog import PartitionBacklog
 from streams.engine.records import Partition
 
-TODO: Mapping[Cause, str] = {
+ADVICE: Mapping[Cause, str] = {
     Cause.IDLE: "",
     Cause.TURN: "more workers, or a higher PRESSLINE_IN_FLIGHT",
     Cause.IN_STAGE: "nothing; if it lasts, look at the worker's log",
@@ -57,7 +57,7 @@ class WhyRow:
     @property
     def todo(self) -> str:
         """What a person can do about it."""
-        return TODO[self.cause].format(stage=self.stage)
+        return ADVICE[self.cause].format(stage=self.stage)
 
 
 def why_rows(backlog: Iterable[PartitionBacklog], reports: Iterable[WorkerWhy]) -> tuple[WhyRow, ...]:

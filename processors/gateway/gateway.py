@@ -1,6 +1,6 @@
 """One model call, from plan to ledger.
 
-    find -> price, worst case -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
+    find -> price -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
 Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan.
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from streams.settings import Settings
 from streams.store.batches import PostgresBatches
-from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 from streams.store.recipes import PostgresRecipeStore
 
 CONNECTIONS_MAX = 2
@@ -30,9 +29,5 @@ async def open_store(settings: Settings) -> AsyncIterator[BatchStore]:
         StoreUnavailableError: it does not answer.
         MigrationError: its schema cannot become ours.
     """
-    database = await Database.open(settings.need_database(), connections_max=CONNECTIONS_MAX)
-    try:
-        await migrate(database)
+    async with migrated(settings.need_database(), CONNECTIONS_MAX) as database:
         yield BatchStore(batches=PostgresBatches(database), recipes=PostgresRecipeStore(database))
-    finally:
-        await database.close()

@@ -14,8 +14,7 @@ from streams.budgets import BudgetLine, budget_lines, configured_budgets
 from streams.cli.exits import run
 from streams.settings import Settings
 from streams.store.budget_counters import PostgresBudgetCounters
-from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 
 WIDTH = 150
 """Columns of a table that no terminal shows."""
@@ -76,12 +75,8 @@ async def _rebuild() -> int:
 
 @asynccontextmanager
 async def _counters(settings: Settings) -> AsyncIterator[PostgresBudgetCounters]:
-    database = await Database.open(settings.need_database(), connections_max=1)
-    try:
-        await migrate(database)
+    async with migrated(settings.need_database()) as database:
         yield PostgresBudgetCounters(database)
-    finally:
-        await database.close()
 
 
 def _plain(line: BudgetLine) -> dict[str, str | bool | None]:

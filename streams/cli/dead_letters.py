@@ -33,8 +33,7 @@ from streams.letter_claims import whole_letter
 from streams.replay import PLAN_MAX, Replayed, Replayer, ReplayPlan, plan_replay
 from streams.settings import Settings
 from streams.store.claim_checks import PostgresClaimStore
-from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 from streams.store.replays import PostgresReplays
 
 CONNECTIONS_MAX = 2
@@ -225,9 +224,7 @@ class Opened(NamedTuple):
 async def _searching(wanted: Wanted) -> AsyncIterator[Opened]:
     settings = Settings.load()
     brokers = settings.need_brokers()
-    database = await Database.open(settings.need_database(), connections_max=CONNECTIONS_MAX)
-    try:
-        await migrate(database)
+    async with migrated(settings.need_database(), CONNECTIONS_MAX) as database:
         replays = PostgresReplays(database)
         search = DeadLetterSearch(brokers, replays, wanted)
         try:
@@ -235,8 +232,6 @@ async def _searching(wanted: Wanted) -> AsyncIterator[Opened]:
             yield Opened(search, replays, PostgresClaimStore(database))
         finally:
             await search.stop()
-    finally:
-        await database.close()
 
 
 def _person() -> str:

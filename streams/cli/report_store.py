@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from streams.settings import Settings
-from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 from streams.store.reports import PostgresReports
 
 
@@ -18,9 +17,5 @@ async def open_reports(settings: Settings) -> AsyncIterator[PostgresReports]:
         StoreUnavailableError: it does not answer.
         MigrationError: its schema cannot become ours.
     """
-    database = await Database.open(settings.need_database(), connections_max=1)
-    try:
-        await migrate(database)
+    async with migrated(settings.need_database()) as database:
         yield PostgresReports(database)
-    finally:
-        await database.close()

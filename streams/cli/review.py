@@ -19,7 +19,7 @@ from streams.reviews import ReviewDesk, ReviewError
 from streams.settings import Settings
 from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 from streams.store.reviews import PostgresReviews, Review
 from streams.store.tasks import PostgresTaskIndex
 
@@ -146,9 +146,5 @@ async def _desk() -> AsyncIterator[ReviewDesk]:
 
 @asynccontextmanager
 async def _database() -> AsyncIterator[Database]:
-    database = await Database.open(Settings.load().need_database(), connections_max=CONNECTIONS_MAX)
-    try:
-        await migrate(database)
+    async with migrated(Settings.load().need_database(), CONNECTIONS_MAX) as database:
         yield database
-    finally:
-        await database.close()

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 
 from streams.cli.exits import WorkFailedError
 from streams.settings import Settings
-from streams.store.database import Database
-from streams.store.migrations import migrate
+from streams.store.migrations import migrated
 from streams.store.reports import PostgresReports
 from streams.store.reviews import PostgresReviews
 from streams.store.task_calls import PostgresTaskCalls
@@ -36,9 +35,7 @@ async def open_tasks(settings: Settings) -> AsyncIterator[TaskStore]:
         StoreUnavailableError: it does not answer.
         MigrationError: its schema cannot become ours.
     """
-    database = await Database.open(settings.need_database(), connections_max=1)
-    try:
-        await migrate(database)
+    async with migrated(settings.need_database()) as database:
         yield TaskStore(
             tasks=PostgresTaskIndex(database),
             events=PostgresTaskEvents(database),
@@ -46,8 +43,6 @@ async def open_tasks(settings: Settings) -> AsyncIterator[TaskStore]:
             reviews=PostgresReviews(database),
             reports=PostgresReports(database),
         )
-    finally:
-        await database.close()
 
 
 async def read_path(store: TaskStore, name: str, submission_id: str | None) -> TaskPath:

@@ -1,7 +1,8 @@
 """The schema's versions: SQL files that are applied once, in order, forward only."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib import resources
 from typing import Final
@@ -36,6 +37,26 @@ class Migration:
     def checksum(self) -> str:
         """sha256 of the text, 64 hex digits."""
         return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@asynccontextmanager
+async def migrated(url: str, connections_max: int = 1) -> AsyncIterator[Database]:
+    """Connect to a database whose schema is ours by then.
+
+    Args:
+        url: PostgreSQL URL.
+        connections_max: most connections at once.
+
+    Raises:
+        StoreUnavailableError: it does not answer.
+        MigrationError: its schema cannot become ours.
+    """
+    database = await Database.open(url, connections_max=connections_max)
+    try:
+        await migrate(database)
+        yield database
+    finally:
+        await database.close()
 
 
 async def migrate(database: Database, migrations: tuple[Migration, ...] | None = None) -> int:

@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from builders import a_task, a_usage
+from builders import a_task
 from fakes.journal import FakeJournal
+from fakes.journaled_answer import a_journaled_answer
 from fixtures.store import a_live_worker
 from processors.gateway.budgets import Budget, Refused, Standing, Verdict, applying
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
@@ -42,19 +42,8 @@ def an_intent(number: int = 1, *, rules: tuple[BudgetRule, ...] = (TEAM_DAY,), *
 
 
 def an_answer(attempt: int = 1, cost_usd: str = "0.01") -> JournaledAnswer:
-    return JournaledAnswer(
-        attempt=attempt,
-        text="{}",
-        finish_reason="stop",
-        provider="simulated",
-        model="small-1",
-        simulated=False,
-        usage=a_usage(),
-        usage_estimated=False,
-        cost_usd=Decimal(cost_usd),
-        submission_id=TASK.submission_id,
-        latency_s=1.0,
-        answered_at=datetime(2026, 1, 2, tzinfo=UTC),
+    return a_journaled_answer(
+        attempt, simulated=False, cost_usd=Decimal(cost_usd), submission_id=TASK.submission_id
     )
 
 

@@ -3,13 +3,13 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
 from builders import a_task, a_usage
 from fakes.journal import FakeJournal
+from fakes.journaled_answer import a_journaled_answer
 from fixtures.store import a_live_worker
 from processors.errors import ClaimedElsewhereError
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
@@ -29,19 +29,11 @@ INTENT = CallIntent(
 
 
 def an_answer(attempt: int = 1, text: str = '{"title": "Flights"}') -> JournaledAnswer:
-    return JournaledAnswer(
-        attempt=attempt,
+    return a_journaled_answer(
+        attempt,
         text=text,
-        finish_reason="stop",
-        provider="simulated",
-        model="small-1",
-        simulated=True,
         usage=a_usage(input_cache_read=7, reasoning=3),
-        usage_estimated=False,
-        cost_usd=Decimal("0.00042"),
         submission_id=TASK.submission_id,
-        latency_s=1.25,
-        answered_at=datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
     )
 
 

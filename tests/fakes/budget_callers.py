@@ -8,10 +8,10 @@ were admitted and how many refused.
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
 from decimal import Decimal
 
-from builders import a_task, a_usage
+from builders import a_task
+from fakes.journaled_answer import a_journaled_answer
 from processors.gateway.budgets import Refused, applying
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
 from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
@@ -45,20 +45,7 @@ def an_intent(turn: str, caller: str) -> CallIntent:
 
 
 def an_answer(attempt: int) -> JournaledAnswer:
-    return JournaledAnswer(
-        attempt=attempt,
-        text="{}",
-        finish_reason="stop",
-        provider="simulated",
-        model="small-1",
-        simulated=False,
-        usage=a_usage(),
-        usage_estimated=False,
-        cost_usd=COST,
-        submission_id="s",
-        latency_s=1.0,
-        answered_at=datetime(2026, 1, 2, tzinfo=UTC),
-    )
+    return a_journaled_answer(attempt, simulated=False, cost_usd=COST)
 
 
 async def close(journal: PostgresCallJournal, intent: CallIntent, attempt: int, end: str) -> None:

@@ -3,16 +3,16 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from builders import a_task, a_usage
+from builders import a_task
+from fakes.journaled_answer import a_journaled_answer
 from fixtures.broker import until
 from fixtures.store import a_live_worker
-from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, CallKey, Opened
 from streams.store.closings import SELECT_CLOSED
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
@@ -35,20 +35,7 @@ INTENT = CallIntent(
     simulated=True,
     cost_max_usd=Decimal("0.0123"),
 )
-ANSWER = JournaledAnswer(
-    attempt=1,
-    text="{}",
-    finish_reason="stop",
-    provider="simulated",
-    model="small-1",
-    simulated=True,
-    usage=a_usage(),
-    usage_estimated=False,
-    cost_usd=Decimal("0.00042"),
-    submission_id=INTENT.task.submission_id,
-    latency_s=1.25,
-    answered_at=datetime(2026, 1, 2, tzinfo=UTC),
-)
+ANSWER = a_journaled_answer(submission_id=INTENT.task.submission_id)
 
 CLOSE_SILENTLY = "UPDATE model_calls SET state = 'failed', cost_usd = 0"
 LISTENERS = (

@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from builders import NOW, a_finished, a_task, a_usage
+from fakes.journaled_answer import a_journaled_answer
 from fakes.task_path import a_planned_event, an_event
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
 from schemas.task import Task
@@ -36,15 +37,11 @@ def an_intent(task: Task) -> CallIntent:
 
 
 def an_answer(attempt: int) -> JournaledAnswer:
-    return JournaledAnswer(
-        attempt=attempt,
+    return a_journaled_answer(
+        attempt,
         text="secret",
-        finish_reason="stop",
         provider="openai",
-        model="small-1",
         simulated=False,
-        usage=a_usage(),
-        usage_estimated=False,
         cost_usd=Decimal("0.002"),
         submission_id=TASK.submission_id,
         latency_s=1.5,

@@ -6,7 +6,7 @@ from schemas.base import Stage
 from schemas.why import Cause, WorkerWhy
 from streams.backlog import PartitionBacklog
 from streams.engine.records import Partition
-from streams.why_view import TODO, why_rows
+from streams.why_view import ADVICE, why_rows
 
 PARTITION = Partition(TOPIC, 3)
 
@@ -38,7 +38,7 @@ def test_an_owner_that_reports_nothing_is_named() -> None:
 
 
 def test_every_cause_has_its_advice() -> None:
-    assert set(TODO) == set(Cause)
+    assert set(ADVICE) == set(Cause)
 
 
 def test_a_report_survives_its_travel() -> None:

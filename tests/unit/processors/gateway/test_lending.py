@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from fakes import virtual_time
 from fakes.lease_table import FakeLeaseRows
 from fakes.limited_worker import LimitedWorker
+from fakes.windows import WINDOW_S, Admissions, busiest_window
 from processors.gateway.lending import LEASE_S, Standing, Wish, terms
 from processors.gateway.limits import ProviderLimits
 from schemas.catalogue import LimitRules
 
-WINDOW_S = 60.0
 SESSION_TIMEOUT_S = 10.0
 SCENARIO_S = 300.0
 LENT_WITHIN_S = 30.0
@@ -28,8 +28,6 @@ BACK_WITHIN_S = 6.0
 ROUNDING = 1e-9
 IDLE = Wish(offered=0.0, borrowed=0.0, hungry=False)
 HUNGRY = Wish(offered=0.0, borrowed=0.0, hungry=True)
-
-Admissions = list[tuple[float, int]]
 
 
 def other(left_s: float = LEASE_S, **changes: object) -> Standing:
@@ -170,18 +168,6 @@ class World:
 
 def now_s() -> float:
     return asyncio.get_running_loop().time()
-
-
-def busiest_window(log: Admissions) -> int:
-    log = sorted(log)
-    most = inside = first = 0
-    for at_s, units in log:
-        inside += units
-        while log[first][0] <= at_s - WINDOW_S:
-            inside -= log[first][1]
-            first += 1
-        most = max(most, inside)
-    return most
 
 
 @settings(max_examples=8, deadline=None)

@@ -10,18 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fakes import virtual_time
+from fakes.windows import WINDOW_S, Admissions, busiest_window
 from processors.errors import AbandonedError, LimitWaitError
 from processors.gateway.limits import Demand, ProviderLimits
 from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.usage import Usage
 
-WINDOW_S = 60.0
 HOUR_S = 3_600.0
 SMALL = Demand(model="m", input_tokens=100, output_tokens_max=100)
 LIVE, BULK = (replace(SMALL, lane=lane, tenant="acme") for lane in Lane)
-
-Admissions = list[tuple[float, int]]
 
 
 def rules(**changes: object) -> LimitRules:
@@ -36,19 +34,6 @@ async def drive(limits: ProviderLimits, demands: list[Demand], log: Admissions) 
             log.append((asyncio.get_running_loop().time(), reserved.input_tokens + reserved.output_tokens))
 
     await asyncio.gather(*(one(demand) for demand in demands))
-
-
-def busiest_window(log: Admissions) -> int:
-    """Most units in any window of 60 s, its first instant in it and its last not."""
-    log = sorted(log)
-    most = inside = first = 0
-    for at_s, units in log:
-        inside += units
-        while log[first][0] <= at_s - WINDOW_S:
-            inside -= log[first][1]
-            first += 1
-        most = max(most, inside)
-    return most
 
 
 def used(log: Admissions, limit: int) -> float:

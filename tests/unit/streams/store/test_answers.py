@@ -1,15 +1,13 @@
 """Answers are written in groups, and each who waits hears how it went."""
 
 import asyncio
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any, cast
 
 import pytest
 
+from fakes.journaled_answer import a_journaled_answer
 from processors.errors import StoreUnavailableError
-from processors.gateway.journal import CallKey, JournaledAnswer
-from schemas.usage import Usage
+from processors.gateway.journal import CallKey
 from streams.store.answers import AnswerWriter
 from streams.store.database import Database
 from streams.store.groups import GROUP_MAX
@@ -34,26 +32,9 @@ class SlowDatabase:
         return [{"revision": r, "step": s, "attempt": a} for r, s, a in rows if r not in self.unopened]
 
 
-def an_answer() -> JournaledAnswer:
-    return JournaledAnswer(
-        attempt=1,
-        text="{}",
-        finish_reason="stop",
-        provider="p",
-        model="m",
-        simulated=True,
-        usage=Usage(output=1),
-        usage_estimated=False,
-        cost_usd=Decimal(1),
-        submission_id="s",
-        latency_s=0.1,
-        answered_at=datetime(2026, 1, 1, tzinfo=UTC),
-    )
-
-
 def started(writer: AnswerWriter, names: list[str]) -> list["asyncio.Task[bool]"]:
     keys = [CallKey(revision=name, step="write") for name in names]
-    return [asyncio.create_task(writer.write(key, an_answer())) for key in keys]
+    return [asyncio.create_task(writer.write(key, a_journaled_answer())) for key in keys]
 
 
 async def test_answers_that_come_while_one_is_written_go_together_in_the_next_statement() -> None:
@@ -91,7 +72,7 @@ async def test_a_failure_reaches_everyone_who_waits_and_the_next_write_is_tried(
     database.error = None
 
     assert [type(each) for each in failed] == [StoreUnavailableError, StoreUnavailableError]
-    assert await writer.write(CallKey(revision="a", step="write"), an_answer())
+    assert await writer.write(CallKey(revision="a", step="write"), a_journaled_answer())
 
 
 async def test_an_attempt_that_was_never_opened_is_told_apart() -> None:
