@@ -17,7 +17,7 @@ from click.testing import CliRunner, Result
 
 from builders import a_classified, a_finished, a_task
 from fakes.deaf_producer import DeafProducer
-from fixtures.broker import read_topic
+from fixtures.broker import TOPIC_PARTITIONS, read_topic
 from processors.disposition import GiveUp
 from processors.errors import ProviderTimeoutError, StoreUnavailableError
 from schemas.base import Outcome, Stage
@@ -130,7 +130,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(kafka: EmbeddedKafka, database: Database, empty_database_url: str) -> AsyncIterator[Scene]:
-    await create_missing(kafka.bootstrap_servers, PARTITIONS, 1)
+    await create_missing(kafka.bootstrap_servers, TOPIC_PARTITIONS, 1)
     producer = RecordProducer(kafka.bootstrap_servers, "test")
     await producer.start()
     yield Scene(

@@ -7,6 +7,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from fixtures.broker import TOPIC_PARTITIONS
 from fixtures.store import a_live_worker
 from streams.cli import main
 from streams.embedded.kafka import EmbeddedKafka
@@ -25,7 +26,7 @@ async def _doctor(brokers: str, database_url: str, home: Path) -> Result:
         "PRESSLINE_DATABASE_URL": database_url,
         "PRESSLINE_HOME": str(home),
         "PRESSLINE_RECIPES": str(RECIPES),
-        "PRESSLINE_PARTITIONS": "1",
+        "PRESSLINE_PARTITIONS": str(TOPIC_PARTITIONS),
     }
     return await asyncio.to_thread(CliRunner().invoke, main, ["doctor", "--json"], env=env)
 
@@ -38,7 +39,7 @@ def _statuses(result: Result) -> dict[str, str]:
 async def test_everything_that_runs_is_found(
     kafka: EmbeddedKafka, database: Database, empty_database_url: str, tmp_path: Path
 ) -> None:
-    await create_missing(kafka.bootstrap_servers, 1, 1)
+    await create_missing(kafka.bootstrap_servers, TOPIC_PARTITIONS, 1)
 
     result = await _doctor(kafka.bootstrap_servers, empty_database_url, tmp_path)
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pytest
 from aiokafka import AIOKafkaConsumer
 
+from fixtures.broker import TOPIC_PARTITIONS
 from processors.recipe_scaffold import scaffold
 from schemas.base import Lane, Outcome, Stage
 from schemas.codec import decode
@@ -38,7 +39,7 @@ class Shell:
         self._environment = os.environ | {
             "PRESSLINE_BROKERS": brokers,
             "PRESSLINE_DATABASE_URL": database_url,
-            "PRESSLINE_PARTITIONS": "2",
+            "PRESSLINE_PARTITIONS": str(TOPIC_PARTITIONS),
         }
         recipe = folder / "recipes" / "notes"
         recipe.mkdir(parents=True)

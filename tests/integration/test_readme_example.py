@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaConsumer
+from aiokafka.admin import AIOKafkaAdminClient
 
+from fixtures.broker import TOPIC_PARTITIONS, read_topic
 from schemas.codec import decode
 from schemas.events import TaskSubmitted
 from schemas.headers import parse
@@ -27,7 +28,7 @@ TASK_ID = "route/CDG-FCO"
 
 async def test_it_sends_a_task_that_the_pipeline_takes(kafka: EmbeddedKafka) -> None:
     [program] = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text("utf-8"), re.DOTALL)
-    await create_missing(kafka.bootstrap_servers, 1, 1)
+    await create_missing(kafka.bootstrap_servers, TOPIC_PARTITIONS, 1)
 
     done = await asyncio.to_thread(
         subprocess.run,
@@ -39,15 +40,13 @@ async def test_it_sends_a_task_that_the_pipeline_takes(kafka: EmbeddedKafka) -> 
     )
 
     assert (done.returncode, done.stderr) == (0, "")
-    consumer = AIOKafkaConsumer(
-        TOPIC, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
-    )
-    await consumer.start()
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
+    await admin.start()
     try:
-        batches = await consumer.getmany(timeout_ms=10_000)
+        found = await read_topic(kafka.bootstrap_servers, admin, TOPIC)
     finally:
-        await consumer.stop()
-    [record] = [r for batch in batches.values() for r in batch if r.key == TASK_ID.encode()]
+        await admin.close()
+    [record] = [record for record in found if record.key == TASK_ID.encode()]
     task = decode(record.value, TaskSubmitted).task
     assert parse(record.headers, event_type(TaskSubmitted)).source == "https://shop.example/catalogue"
     assert read_recipe(ROOT / "recipes" / "flight-route").check_inputs(task.inputs) == ()

@@ -15,6 +15,7 @@ from click.testing import CliRunner, Result
 
 from builders import NOW, a_review_requested, a_task, a_validated
 from fakes.deaf_producer import DeafProducer
+from fixtures.broker import TOPIC_PARTITIONS
 from schemas.base import Outcome
 from schemas.codec import decode
 from schemas.events import ReviewDecided, TaskFinished, TaskValidated
@@ -75,7 +76,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(kafka: EmbeddedKafka, database: Database, empty_database_url: str) -> Scene:
-    await create_missing(kafka.bootstrap_servers, 1, 1)
+    await create_missing(kafka.bootstrap_servers, TOPIC_PARTITIONS, 1)
     reviews, tasks = PostgresReviews(database), PostgresTaskIndex(database)
     task = a_task(task_id=f"task-{secrets.token_hex(6)}")
     held = a_validated(task=task)

@@ -6,7 +6,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from fixtures.broker import until
+from fixtures.broker import TOPIC_PARTITIONS, until
 from processors.gates import Gates
 from schemas.control import ControlAction, ScopeChanged
 from schemas.scope import Scope, ScopeKind
@@ -24,7 +24,7 @@ GENERATE = Scope(ScopeKind.STAGE, "generate")
 @pytest.fixture
 async def brokers(kafka: EmbeddedKafka) -> str:
     """The broker with an open gate: what other tests held back is let go."""
-    await create_missing(kafka.bootstrap_servers, 8, 1)
+    await create_missing(kafka.bootstrap_servers, TOPIC_PARTITIONS, 1)
     await put(kafka.bootstrap_servers, ControlAction.RESUMED)
     return kafka.bootstrap_servers
 
