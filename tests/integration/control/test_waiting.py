@@ -54,15 +54,18 @@ async def test_a_paused_provider_is_the_cause_until_it_is_resumed(deployment: De
     async def is_paused() -> bool:
         return await causes(deployment) == {"paused"}
 
+    async def all_wait() -> bool:
+        gauge = f'pressline_waiting_records{{cause="paused",stage="generate"}} {TASKS}.0'
+        return gauge in (await page(base, "metrics")).text
+
     await until(is_paused)
     why = (await page(base, "why")).json()
-    metrics = (await page(base, "metrics")).text
     generate = next(stage for stage in why["stages"] if stage["stage"] == "generate")
     held = [p for p in generate["partitions"] if p["pending"]]
     assert paused.exit_code == 0
     assert sum(p["pending"] for p in held) == TASKS
     assert all("outage" in p["detail"] and p["task_id"].startswith("task-") for p in held)
-    assert f'pressline_waiting_records{{cause="paused",stage="generate"}} {TASKS}.0' in metrics
+    await until(all_wait)
     assert deployment.provider_lines("request") == []
 
     drained = await pressline(deployment, "drain", "--provider", "simulated", "--by", "ann", "--wait", "30")
