@@ -17,6 +17,8 @@ SCENARIO ?= all
 SOAK_S ?= 3600
 CASES ?= core
 ROUNDS ?= 5
+# Each has a broker and a database of its own, and tests wait more than they work.
+TEST_PROCESSES ?= 2
 
 .PHONY: demo test lint format bench chaos simulate scenarios soak clean lock help
 
@@ -27,7 +29,7 @@ demo: $(RUN_STAMP) ## 500 rows become 500 published pages.
 	@$(BIN)/python -m streams.demo
 
 test: $(DEV_STAMP) lint ## Lint, types, imports and every test, on real Kafka and PostgreSQL.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
 
 lint: $(DEV_STAMP) ## Lint, types, imports.
 	@$(BIN)/ruff check .
