@@ -1,7 +1,7 @@
-"""A gateway to three models at two providers: `a` falls back to `b`, then `c`; `b` is at the other provider."""
+"""A gateway to three models: `a` falls back on `b`, which is at another provider, then on `c`."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,8 +95,7 @@ class ChainRig:
             each.set_share(1.0)
         self.clock = FakeClock()
         self.gates = Gates()
-        self.breakers = Breakers(BreakerRules(outcomes=4, open_s=10.0), lambda: self.now_s())
-        self.now_s: Callable[[], float] = lambda: 0.0
+        self.breakers = Breakers(BreakerRules(outcomes=4, open_s=10.0), lambda: 0.0)
         self.gateway = Gateway(
             catalogue=catalogue,
             prices=compile_prices(catalogue, NOW),

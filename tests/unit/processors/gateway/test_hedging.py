@@ -44,7 +44,7 @@ async def hedged(rig: ChainRig, **changes: Any) -> tuple[ModelAnswer, float]:
     return answer, round(now_s() - began_s, 1)
 
 
-def a_rule(**limits: Decimal) -> BudgetRule:
+def a_rule(**limits: Any) -> BudgetRule:
     return BudgetRule(scope=BudgetScope.TEAM, window=BudgetWindow.HOUR, **limits)
 
 
