@@ -53,7 +53,9 @@ class ModelTransport:
     """Way to every provider: each model gives its replies in order, the last one for ever."""
 
     def __init__(self, replies: dict[str, Reply | Iterable[Reply]]) -> None:
-        self._replies = {m: list(r) if isinstance(r, list | tuple) else [r] for m, r in replies.items()}
+        self._replies: dict[str, list[Any]] = {
+            model: list(reply) if isinstance(reply, list) else [reply] for model, reply in replies.items()
+        }
         self.asked: list[str] = []
         self.ended: list[str] = []
 
@@ -70,7 +72,8 @@ class ModelTransport:
         if isinstance(reply, Exception):
             raise reply
         self.ended.append(model)
-        return reply
+        answer: WireAnswer = reply
+        return answer
 
     @asynccontextmanager
     async def stream(self, request: WireRequest) -> AsyncIterator[WireStream]:
