@@ -248,3 +248,16 @@ class DeadlinePassedError(PermanentError):
     """The task's deadline passed before its next call was paid for."""
 
     reason = FailureReason.DEADLINE_PASSED
+
+
+PROVIDER_FAULTS = (
+    ProviderRateLimitedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderMalformedError,
+    ProviderUnauthorizedError,
+    ProviderQuotaError,
+    ScopeClosedError,
+    LimitWaitError,
+)
+"""What lies with a provider or a model, or with our share of its limits: another model may answer."""

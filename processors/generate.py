@@ -5,7 +5,8 @@ from decimal import Decimal
 
 from pydantic import JsonValue
 
-from processors.errors import InvalidOutputError
+from processors import standing_in
+from processors.errors import PROVIDER_FAULTS, InvalidOutputError, ProcessingError
 from processors.model import ChatMessage, Cheaper, ModelAnswer, ModelRequest
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
@@ -20,6 +21,8 @@ EMPTY_ANSWER = "(no text)"
 
 async def generate(event: TaskClassified, ports: Ports) -> TaskGenerated | TaskFinished:
     """Run the recipe's steps and return the document, or the task's end when the deadline has passed.
+
+    A step that no model answers is made from its template, if it has one; see `standing_in`.
 
     Each step gets at most REPAIRS_MAX repairs of its own, in which the model sees its answer and what was
     wrong. Each replay from the dead-letter topic adds one: the answers bought before come from the journal,
@@ -73,25 +76,37 @@ class _Position:
 async def _run_step(at: _Position, run: _Run, ports: Ports) -> _Run:
     """Ask, and ask again with the faults while the answer is invalid and a repair is left."""
     first = request = _request(at, run, ports)
-    answer = await ports.model.complete(request)
-    run = replace(run, spend=run.spend.plus([answer.recorded]))
-    output, faults = _read(at, answer)
-    for repair in range(1, REPAIRS_MAX + ports.replay + 1):
-        if output is not None:
-            break
-        request = _repair_request(at, first, answer, faults, run, repair)
-        answer = await ports.model.complete(request)
+    faults: tuple[str, ...] = ()
+    repairs_max = REPAIRS_MAX + ports.replay
+    for repair in range(repairs_max + 1):
+        try:
+            answer = await ports.model.complete(request)
+        except PROVIDER_FAULTS as error:
+            return _finished(run, at, _stand_in(at, run, ports, error))
         run = replace(run, spend=run.spend.plus([answer.recorded]))
         output, faults = _read(at, answer)
-    if output is None:
-        raise InvalidOutputError(
-            f"{at.recipe.ref}: step {request.step}: still invalid after its repair: {'; '.join(faults)}"
-        )
-    return replace(
-        run,
-        results=(*run.results, _result(request, answer, output)),
-        outputs=(*run.outputs, (at.step.name, output)),
+        if output is not None:
+            return _finished(run, at, _result(request, answer, output))
+        if repair < repairs_max:
+            request = _repair_request(at, first, answer, faults, run, repair + 1)
+    raise InvalidOutputError(
+        f"{at.recipe.ref}: step {request.step}: still invalid after its repair: {'; '.join(faults)}"
     )
+
+
+def _finished(run: _Run, at: _Position, result: StepResult) -> _Run:
+    outputs = (*run.outputs, (at.step.name, result.output))
+    return replace(run, results=(*run.results, result), outputs=outputs)
+
+
+def _stand_in(at: _Position, run: _Run, ports: Ports, error: ProcessingError) -> StepResult:
+    """Return what the step has in place of an answer; raise `error` where it has nothing."""
+    task = at.event.task
+    if standing_in.is_due(task.lane, error, ports.gives_up):
+        made = standing_in.from_template(at.recipe, at.step, at.path, task.inputs, dict(run.outputs), error)
+        if made is not None:
+            return made
+    raise error
 
 
 def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
@@ -115,6 +130,7 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         cache_ttl=step.cache_ttl,
         budget_usd=_left(event, run),
         cheaper=_cheaper(at, ports),
+        hedge_after_s=step.hedge_after_s,
     )
 
 
@@ -177,14 +193,18 @@ def _result(request: ModelRequest, answer: ModelAnswer, output: dict[str, JsonVa
         simulated=recorded.simulated,
         latency_s=recorded.latency_s,
         degraded_by=recorded.degraded_by,
+        fallback_from=recorded.fallback_from,
+        fallback_reason=recorded.fallback_reason,
     )
 
 
 def _document(event: TaskClassified, recipe: CompiledRecipe, run: _Run) -> Document:
     simulated = any(result.simulated for result in run.results)
     document = recipe.document(event.task.inputs, dict(run.outputs), simulated=simulated)
-    slug = event.task.target.slug
-    return document.model_copy(update={"slug": slug}) if slug else document
+    slug = event.task.target.slug or document.slug
+    stood_in = [result.degraded_by for result in run.results if result.template]
+    data = document.data | ({"degraded_by": "; ".join(filter(None, stood_in))} if stood_in else {})
+    return document.model_copy(update={"slug": slug, "data": data})
 
 
 def _expired(event: TaskClassified) -> TaskFinished:

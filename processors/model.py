@@ -122,6 +122,7 @@ class ModelRequest:
         tools: what the model may ask to be done.
         budget_usd: most that this call may cost, or None.
         cheaper: how the call is made where a soft budget is passed; None: as it is.
+        hedge_after_s: seconds after which a live task's question is asked a second time; None: never.
         abandoned: asked when the call's turn has come: whether the record was given to another worker.
         tell: told what the question waits for, and None when it waits no more.
     """
@@ -142,6 +143,7 @@ class ModelRequest:
     tools: tuple[Tool, ...] = ()
     budget_usd: Decimal | None = None
     cheaper: Cheaper | None = None
+    hedge_after_s: float | None = None
     abandoned: Callable[[], bool] = _never
     tell: Callable[[CallState | None], None] = _unheard
 

@@ -3,11 +3,12 @@
 Each port has one real implementation, in `streams`, and one fake, in `tests`; a contract test runs on both.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
+from processors.errors import ProcessingError
 from processors.model import ModelAnswer, ModelRequest
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Tier
@@ -162,12 +163,17 @@ class Sink(Protocol):
         """
 
 
+def _never(_error: ProcessingError) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ports:
     """All ports of the four stages.
 
     Attributes:
         replay: how many times this record came back from a dead-letter topic.
+        gives_up: whether the record would end with that failure.
     """
 
     clock: Clock
@@ -178,3 +184,4 @@ class Ports:
     publications: PublicationRegistry
     sinks: Mapping[str, Sink] = field(default_factory=dict)
     replay: int = 0
+    gives_up: Callable[[ProcessingError], bool] = _never

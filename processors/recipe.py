@@ -228,12 +228,12 @@ def _input_names(file: str, schema: JsonSchema) -> frozenset[str]:
 def _step_templates(
     recipe: Recipe, files: Mapping[str, bytes], inputs: frozenset[str]
 ) -> dict[str, RecipeTemplate]:
-    """Prompts, each checked against the steps before the first step that uses it."""
+    """Prompts and stand-ins, each checked against the steps before the first step that uses it."""
     templates: dict[str, RecipeTemplate] = {}
     finished: frozenset[str] = frozenset()
     for step in recipe.steps:
         scope = Scope(names=inputs | OWN_NAMES, steps=finished)
-        for name in filter(None, (step.prompt, step.system)):
+        for name in filter(None, (step.prompt, step.system, step.template)):
             if name not in templates:
                 templates[name] = compile_template(name, _text(files, name), scope)
         finished |= {step.name}

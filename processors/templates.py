@@ -87,7 +87,7 @@ def compile_template(place: str, source: str, scope: Scope) -> RecipeTemplate:
             f"{place}: unknown variable {', '.join(sorted(unknown))}; "
             f"known are {', '.join(sorted(scope.names))}"
         )
-    unfinished = _steps_used(tree) - scope.steps
+    unfinished = _used(tree) - scope.steps
     if unfinished:
         raise InvalidRecipeError(
             f"{place}: steps.{', steps.'.join(sorted(unfinished))} is not finished by then; "
@@ -96,7 +96,12 @@ def compile_template(place: str, source: str, scope: Scope) -> RecipeTemplate:
     return RecipeTemplate(place=place, template=template)
 
 
-def _steps_used(tree: nodes.Template) -> set[str]:
+def steps_used(source: str) -> set[str]:
+    """Return the steps whose answers a template of good syntax uses."""
+    return _used(ENVIRONMENT.parse(source))
+
+
+def _used(tree: nodes.Template) -> set[str]:
     return {
         node.attr
         for node in tree.find_all(nodes.Getattr)

@@ -10,6 +10,8 @@ from schemas.base import Identifier, Message, Tier
 
 PROVIDERS_MAX = 50
 MODELS_MAX = 500
+FALLBACKS_MAX = 4
+"""Each is one more call that a question may cost and wait for."""
 
 UsdPerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 """US dollars per million tokens."""
@@ -102,6 +104,11 @@ class ModelRules(Message):
     context_tokens: int = Field(
         ge=1, le=100_000_000, description="Its context window: prompt and answer together."
     )
+    fallbacks: tuple[Identifier, ...] = Field(
+        (),
+        max_length=FALLBACKS_MAX,
+        description="Models that are asked when it fails, in order.",
+    )
 
 
 class CatalogueRules(Message):
@@ -120,4 +127,15 @@ class CatalogueRules(Message):
         missing = sorted({model.provider for model in self.models} - set(providers))
         if missing:
             raise ValueError(f"models name the providers {missing!r}, expected one of {providers!r}")
+        for model in self.models:
+            _check_fallbacks(model, models)
         return self
+
+
+def _check_fallbacks(model: ModelRules, models: list[str]) -> None:
+    named = model.fallbacks
+    unknown = [name for name in named if name not in models]
+    if unknown or model.name in named or len(set(named)) < len(named):
+        raise ValueError(
+            f"model {model.name!r} falls back on {list(named)!r}, expected others of {models!r}, each once"
+        )

@@ -7,6 +7,7 @@ from decimal import Decimal
 from pydantic import Field, JsonValue
 
 from schemas.base import Identifier, Message, Outcome, Ratio, Risk, Severity, Slug, Stage, Tier
+from schemas.failures import FailureReason
 from schemas.task import Task
 from schemas.usage import Usage, UsageRecorded
 
@@ -55,7 +56,14 @@ class StepResult(Message):
     simulated: bool = Field(description="True when the simulated provider answered.")
     latency_s: float = Field(ge=0, description="Seconds from request to whole answer.")
     degraded_by: str | None = Field(
-        None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+        None,
+        max_length=500,
+        description="The soft budget that made the call cheaper, or why a template stands in for an answer.",
+    )
+    fallback_from: Identifier | None = Field(None, description="As in the record of its call.")
+    fallback_reason: FailureReason | None = Field(None, description="The same.")
+    template: Identifier | None = Field(
+        None, description="File that the output was made from, as no model answered; None: a model did."
     )
 
 

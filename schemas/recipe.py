@@ -51,6 +51,16 @@ class Step(Message):
         description="Most output tokens once a soft budget is passed; an answer must fit. None: the same.",
     )
 
+    hedge_after_s: float | None = Field(
+        None,
+        gt=0,
+        le=600,
+        description="Live tasks: seconds after which a second call is made too; the first answer counts.",
+    )
+    template: FileName | None = Field(
+        None, description="Template that makes the step's JSON answer when no model answers; None: it waits."
+    )
+
     @model_validator(mode="after")
     def _shorter(self) -> "Step":
         if self.output_tokens_soft is not None and self.output_tokens_soft > self.output_tokens_max:

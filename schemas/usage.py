@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from schemas.base import Identifier, Message
+from schemas.failures import FailureReason
 
 Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
 """A count of tokens."""
@@ -59,6 +60,13 @@ class UsageRecorded(Message):
     simulated: bool = Field(description="True when the simulated provider answered: nothing was paid.")
     degraded_by: str | None = Field(
         None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+    )
+    fallback_from: Identifier | None = Field(
+        None, description="The model that was to answer and did not; None: it did, or a hedge."
+    )
+    fallback_reason: FailureReason | None = Field(None, description="Why that model did not answer.")
+    hedge: Literal["won", "lost"] | None = Field(
+        None, description="Whether a second call of the same question answered first; None: there was none."
     )
     latency_s: float = Field(ge=0, description="From sending the request to the whole answer, in seconds.")
     first_token_s: float | None = Field(

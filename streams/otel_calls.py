@@ -40,11 +40,12 @@ class SpannedGateway:
             raise  # it was held back: there was no call
         except BaseException as error:
             if turn.came_ns is not None:
-                self._span(request, turn.came_ns, {}, error)
+                self._span(replace(request, model=turn.model), turn.came_ns, {}, error)
             raise
         bought_ns = answer.recorded.recorded_at.timestamp() * NS
         if turn.came_ns is not None and bought_ns >= turn.came_ns:
-            self._span(request, turn.came_ns, _answered(answer))
+            asked = replace(request, model=answer.recorded.model)
+            self._span(asked, turn.came_ns, _answered(answer))
         return answer
 
     def _span(
@@ -80,10 +81,12 @@ class _Turn:
     def __init__(self, request: ModelRequest) -> None:
         self._tell = request.tell
         self.came_ns: int | None = None
+        self.model = request.model
 
     def tell(self, state: CallState | None) -> None:
         if state is not None and state.phase is CallPhase.CALL:
             self.came_ns = time.time_ns()
+            self.model = state.model
         self._tell(state)
 
 
@@ -112,4 +115,7 @@ def _answered(answer: ModelAnswer) -> Attributes:
         "gen_ai.usage.cache_creation.input_tokens": usage.input_cache_write,
         "gen_ai.usage.reasoning.output_tokens": usage.reasoning,
         "pressline.cost_usd": float(recorded.cost_usd),
+        "pressline.fallback.from": recorded.fallback_from,
+        "pressline.fallback.reason": recorded.fallback_reason,
+        "pressline.hedge": recorded.hedge,
     }

@@ -11,7 +11,7 @@ from processors.ports import Ports
 from schemas import headers
 from schemas.base import Outcome
 from schemas.codec import CLAIMED_BYTES_MAX, EVENT_BYTES_MAX, InvalidMessageError, decode
-from schemas.events import Event, Spend, StageInput, TaskFinished, TaskSubmitted
+from schemas.events import Event, Spend, StageInput, TaskFinished, TaskGenerated, TaskSubmitted
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
 from streams.byte_room import ByteRoom
@@ -81,6 +81,8 @@ class StageHandler:
         if isinstance(result, TaskFinished):
             result = result.model_copy(update={"replay": lineage.replay})
             self.telemetry.finished(self.spec.stage, result.outcome)
+        if isinstance(result, TaskGenerated):
+            self.telemetry.generated(result)
         lineage = replace(lineage, timing_s=delivery.timing_s, span=span)
         return (event_record(result, lineage), *self._usage(delivery, lineage))
 
@@ -121,7 +123,8 @@ class StageHandler:
         gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost, delivery.tell)
         try:
             with self.telemetry.stage_duration(self.spec.stage):
-                return await self.spec.run(event, replace(self.ports, model=gateway, replay=lineage.replay))
+                ports = replace(self.ports, model=gateway, replay=lineage.replay, gives_up=delivery.gives_up)
+                return await self.spec.run(event, ports)
         finally:
             delivery.paid.update((call.call_id, call) for call in calls)
 

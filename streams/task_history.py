@@ -130,7 +130,8 @@ def _generated(event: TaskGenerated) -> Detail:
 
 
 def _step(step: StepResult) -> Detail:
-    return {"step": step.step, "provider": step.provider, "model": step.model, "replayed": step.replayed}
+    names = {"step", "provider", "model", "replayed", "fallback_from", "template", "degraded_by"}
+    return {name: value for name, value in step.model_dump(include=names).items() if value is not None}
 
 
 def _judged(event: TaskValidated | ReviewRequested) -> tuple[EventKind, str, Detail]:

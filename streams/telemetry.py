@@ -13,6 +13,7 @@ from prometheus_client.registry import Collector
 from processors.gateway.limits import ProviderLimits
 from schemas.base import Outcome, Stage
 from schemas.budgets import BudgetScope
+from schemas.events import TaskGenerated
 from schemas.failures import FailureReason
 from schemas.scope import Scope
 from schemas.usage import UsageRecorded
@@ -35,6 +36,9 @@ MetricName = Literal[
     "pressline_model_calls_total",  # counter: paid calls
     "pressline_model_tokens_total",  # counter: their tokens by direction
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
+    "pressline_model_fallbacks_total",  # counter: answers of another model than asked; up -> the reason
+    "pressline_model_hedges_total",  # counter: second calls by result; mostly lost -> raise hedge_after_s
+    "pressline_template_answers_total",  # counter: steps that no model answered; any rise -> see the models
     "pressline_partitions_assigned",  # gauge: 0 for long -> fewer workers or more partitions
     "pressline_in_flight_records",  # gauge: taken and unfinished, by what they wait for
     "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
@@ -84,6 +88,18 @@ class Telemetry:
         self._tokens = _counter(
             "pressline_model_tokens_total", "Their tokens.", (*labels, "direction"), registry
         )
+        self._fallbacks = _counter(
+            "pressline_model_fallbacks_total",
+            "Answers of fallbacks.",
+            ("model_from", "model_to", "reason"),
+            registry,
+        )
+        self._hedges = _counter(
+            "pressline_model_hedges_total", "Hedged calls.", ("model", "result"), registry
+        )
+        self._templates = _counter(
+            "pressline_template_answers_total", "Answers made from a template.", ("recipe",), registry
+        )
 
     @contextmanager
     def stage_duration(self, stage: Stage) -> Iterator[None]:
@@ -118,6 +134,15 @@ class Telemetry:
         self._cost.labels(*labels).inc(float(call.cost_usd))
         self._tokens.labels(*labels, "input").inc(call.usage.input)
         self._tokens.labels(*labels, "output").inc(call.usage.output)
+        if call.fallback_from is not None:
+            self._fallbacks.labels(call.fallback_from, call.model, call.fallback_reason).inc()
+        if call.hedge is not None:
+            self._hedges.labels(call.model, call.hedge).inc()
+
+    def generated(self, event: TaskGenerated) -> None:
+        """Count the steps of a page that were made from templates."""
+        recipe = event.plan.recipe.partition("@")[0]
+        self._templates.labels(recipe).inc(sum(step.template is not None for step in event.steps))
 
     def watch_consumers(self, health: Callable[[], Iterable[tuple[str, ConsumerHealth]]]) -> None:
         """Report what `health` says of each stage consumer at every scrape."""

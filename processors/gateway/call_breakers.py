@@ -26,14 +26,15 @@ AGAINST_PROVIDER = (
     ProviderQuotaError,
     ProviderUnauthorizedError,
 )
-AGAINST_MODEL = (ProviderTimeoutError, ProviderUnavailableError, ProviderMalformedError)
+AGAINST_MODEL = (*AGAINST_PROVIDER, ProviderMalformedError)
 
 
 class CallBreakers:
     """What the outcomes of calls say of providers and models.
 
     A refusal of the model is an answer. What lies with the request says nothing, nor does 429: the limits
-    obey it.
+    obey it. A model that fails while another one of its provider answers fails alone: its fallbacks there
+    must stay open.
 
     Args:
         breakers: of all providers and models of this worker.
@@ -41,6 +42,8 @@ class CallBreakers:
 
     def __init__(self, breakers: Breakers) -> None:
         self._breakers = breakers
+        self._answered: dict[Scope, Scope] = {}
+        """The model of each provider that answered last."""
 
     def refusal(self, scopes: Sequence[Scope]) -> ScopeClosedError | None:
         """Return what keeps a call of these scopes out now, or None when it would be let through."""
@@ -65,11 +68,11 @@ class CallBreakers:
         try:
             with (
                 self._judged(model, AGAINST_MODEL) as of_model,
-                self._judged(provider, AGAINST_PROVIDER) as of_provider,
+                self._judged(provider, AGAINST_PROVIDER, but_for=model) as of_provider,
             ):
                 probe = of_provider.probe or of_model.probe
-                yield lambda: _succeed(of_provider, of_model)
-        except (*AGAINST_PROVIDER, ProviderMalformedError) as error:
+                yield lambda: self._succeed(provider, model, (of_provider, of_model))
+        except AGAINST_MODEL as error:
             if self._breakers.refusal(provider) is not None:
                 self._breakers.reset(model)  # when nobody answers it is not the model's fault
             closed = self.refusal((provider, model))
@@ -78,18 +81,21 @@ class CallBreakers:
             raise closed from error
 
     @contextmanager
-    def _judged(self, scope: Scope, against: tuple[type[ProcessingError], ...]) -> Iterator[Admission]:
+    def _judged(
+        self, scope: Scope, against: tuple[type[ProcessingError], ...], but_for: Scope | None = None
+    ) -> Iterator[Admission]:
         with self._breakers.admitted([scope]) as admission:
             try:
                 yield admission
             except against:
-                admission.fail()
+                if admission.probe or self._answered.get(scope) in (None, but_for):
+                    admission.fail()
                 raise
             except ProviderRefusedError:
                 admission.succeed()
                 raise
 
-
-def _succeed(*admissions: Admission) -> None:
-    for admission in admissions:
-        admission.succeed()
+    def _succeed(self, provider: Scope, model: Scope, admissions: tuple[Admission, ...]) -> None:
+        self._answered[provider] = model
+        for admission in admissions:
+            admission.succeed()

@@ -52,6 +52,14 @@ class Catalogue:
             )
         return model
 
+    def fallbacks(self, name: str) -> tuple[str, ...]:
+        """Return the models that are asked in place of that one, in order.
+
+        Raises:
+            UnpricedModelError: the catalogue has no such model.
+        """
+        return self.model(name).fallbacks
+
     def provider_of(self, model: ModelRules) -> ProviderRules:
         """Return who answers for that model of this catalogue."""
         return self._providers[model.provider]

@@ -2,7 +2,8 @@
 
     find -> price -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
-Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan.
+Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan. A
+model that does not answer leads to the next one of its chain (`fallback.py`), from `price` on.
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -30,21 +31,20 @@ from processors.errors import (
     AbandonedError,
     DeadlinePassedError,
     ProcessingError,
-    ProviderQuotaError,
     ProviderRateLimitedError,
-    ProviderRejectedError,
-    ProviderUnavailableError,
     ScopeClosedError,
 )
 from processors.gates import Gates
 from processors.gateway import recording, tokens
 from processors.gateway.budget_book import BudgetBook
-from processors.gateway.budgets import Refused, Verdict, refusal
+from processors.gateway.budgets import Refused, refusal
 from processors.gateway.call_breakers import CallBreakers
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.context import require_fit
 from processors.gateway.counts import believable, of_text
+from processors.gateway.fallback import Chain, maybe_billed
+from processors.gateway.hedging import first_answer, hedge_step
 from processors.gateway.journal import CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
 from processors.gateway.kept import kept_text
@@ -55,11 +55,11 @@ from processors.gateway.rate_headers import stated_limits
 from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.model import CallPhase, ModelAnswer, ModelRequest
 from processors.ports import Clock
+from schemas.base import Lane
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
 ERROR_CHARS_MAX = 500
-UNBILLED = (ProviderRateLimitedError, ProviderQuotaError, ProviderRejectedError)
 
 
 class Gateway:
@@ -90,6 +90,7 @@ class Gateway:
         budgets: BudgetBook,
         breakers: Breakers,
     ) -> None:
+        self._catalogue = catalogue
         self._planner = Planner(catalogue, prices, budgets, clock)
         self._prices = prices
         self._journal = journal
@@ -102,7 +103,10 @@ class Gateway:
         self._breakers = CallBreakers(breakers)
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
-        """Return the model's answer: from the journal if it was bought before, else by one call.
+        """Return the model's answer: from the journal if it was bought before, else by a call.
+
+        When the model does not answer, each of its fallbacks is asked once; `outcome` says which of their
+        errors is raised. Retries are the caller's.
 
         Raises:
             UnpricedModelError, PromptTooLongError: the catalogue lacks the model, or its window is too small.
@@ -116,30 +120,57 @@ class Gateway:
             AbandonedError: the record was given to another worker before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
         """
-        key = CallKey(revision=request.revision, step=request.step)
-        await self._writer.flush(key)
-        found = await self._journal.find(key)
+        found = await self._found(request)
         if found is not None:
-            return recording.replay(request, found)
+            return found
+        chain = Chain(request, self._catalogue.fallbacks)
         try:
-            return await self._within_budgets(request, key)
+            if request.hedge_after_s is None or request.task.lane is not Lane.LIVE:
+                return await self._answer(chain)
+            hedge_after_s = request.hedge_after_s
+            return await first_answer(self._answer(chain), lambda: self._answer(chain.hedge()), hedge_after_s)
         finally:
             request.tell(None)
 
-    async def _within_budgets(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
-        """Call, and call cheaper where a soft budget is passed, before a hard one stops it."""
-        plan = self._planner.plan(request, key)
-        outcome = await self._admitted(plan)
-        if isinstance(outcome, Refused) and request.cheaper and outcome.verdict is Verdict.STRAINED:
-            less = request.cheaper
-            request = replace(
-                request, model=less.model, output_tokens_max=less.output_tokens_max, cheaper=None
-            )
-            plan = self._planner.plan(request, key, degraded_by=str(outcome.budget))
+    async def _found(self, request: ModelRequest) -> ModelAnswer | None:
+        """Return the answer that the journal has: the question's own, or else its hedge's."""
+        hedged = (hedge_step(request.step),) if request.hedge_after_s else ()
+        for step in (request.step, *hedged):
+            key = CallKey(revision=request.revision, step=step)
+            await self._writer.flush(key)
+            found = await self._journal.find(key)
+            if found is not None:
+                return recording.replay(replace(request, step=step), found)
+        return None
+
+    async def _answer(self, chain: Chain) -> ModelAnswer:
+        """Ask one model after the other until one answers; see `Chain`."""
+        while True:  # each pass but the last takes a model off the chain
+            try:
+                answer = await self._asked(chain)
+            except ProcessingError as error:
+                chain.go_on(error)
+            else:
+                if answer is not None:
+                    return answer
+
+    async def _asked(self, chain: Chain) -> ModelAnswer | None:
+        """Ask the chain's present model. None: a soft budget wants it cheaper, and so the chain is now."""
+        plan = self._planner.plan(
+            chain.request,
+            degraded_by=chain.degraded_by,
+            instead_of=chain.instead_of,
+            replaceable=chain.replaceable,
+        )
+        await self._writer.flush(plan.intent.key)
+        with chain.purse.holding(plan.intent.cost_max_usd) as give_back:
             outcome = await self._admitted(plan)
-        if isinstance(outcome, Refused):
-            raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
-        return outcome
+            if not isinstance(outcome, Refused):
+                return outcome
+            give_back()
+        if chain.take_cheaper(outcome):
+            return None
+        raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
 
     async def _admitted(self, plan: CallPlan) -> ModelAnswer | Refused:
         request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
@@ -196,7 +227,7 @@ class Gateway:
             self._pause(plan, error)
             told = "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
             text = told[:ERROR_CHARS_MAX]
-            await self._writer.failed(key, attempt, text, billed=_maybe_billed(error))
+            await self._writer.failed(key, attempt, text, billed=maybe_billed(error))
             raise
 
     async def _call(self, plan: CallPlan, attempt: int) -> Heard:
@@ -233,6 +264,7 @@ class Gateway:
             latency_s=heard.latency_s,
             answered_at=self._clock.now(),
             degraded_by=plan.intent.degraded_by,
+            instead_of=plan.instead_of,
             first_token_s=heard.first_token_s,
             response_model=parsed.response_model,
         )
@@ -240,9 +272,3 @@ class Gateway:
     def _pause(self, plan: CallPlan, error: Exception) -> None:
         if isinstance(error, ProviderRateLimitedError) and error.retry_after_s:
             self._limits[plan.provider.name].pause(error.retry_after_s)
-
-
-def _maybe_billed(error: Exception) -> bool:
-    if isinstance(error, ProviderUnavailableError):
-        return error.billed
-    return not isinstance(error, UNBILLED)

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Literal, Protocol
 
 from processors.gateway.budgets import Budget, Refused
+from schemas.failures import FailureReason
 from schemas.task import Task
 from schemas.usage import Usage
 
@@ -56,6 +57,14 @@ class Opened:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class InsteadOf:
+    """The model that was to answer, and why it did not."""
+
+    model: str
+    reason: FailureReason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournaledAnswer:
     """An answer that was paid for.
@@ -76,6 +85,7 @@ class JournaledAnswer:
         degraded_by: the soft budget that made the call cheaper, or None.
         first_token_s: seconds from request to a stream's first word, or None.
         response_model: model that answered, as the provider names it, or None.
+        instead_of: the model that was to answer; None: this one.
     """
 
     attempt: int
@@ -93,6 +103,7 @@ class JournaledAnswer:
     degraded_by: str | None = None
     first_token_s: float | None = None
     response_model: str | None = None
+    instead_of: InsteadOf | None = None
 
 
 class CallJournal(Protocol):

@@ -10,9 +10,11 @@ may be too many. Where the limit is 50 requests a minute for each worker or more
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from processors.errors import LimitWaitError, ProcessingError
 from processors.gateway.bucket import Bucket
@@ -53,6 +55,8 @@ class Demand:
         lane: whose turns it takes.
         tenant: likewise.
         unwanted: asked when the turn has come; who has no more use for it leaves without taking anything.
+        wait_s_max: longest that it waits for its turn, in seconds, where that is less than any call may.
+        pause_s_max: a longer pause of the provider, in seconds, is not waited for.
     """
 
     model: str
@@ -61,6 +65,8 @@ class Demand:
     lane: Lane = Lane.LIVE
     tenant: str = "default"
     unwanted: Unwanted = _wanted
+    wait_s_max: float = math.inf
+    pause_s_max: float = math.inf
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +134,7 @@ class ProviderLimits:
         """Let nobody call for that long: the provider said so. A shorter pause does not end a longer one."""
         until_s = asyncio.get_running_loop().time() + min(seconds, PAUSE_S_MAX)
         self._paused_until_s = max(self._paused_until_s, until_s)
+        self._turns.sweep()
 
     def learn(self, stated: Iterable[StatedLimit]) -> None:
         """Obey what the provider says: the lowest limit that it ever stated counts until this worker ends."""
@@ -146,7 +153,8 @@ class ProviderLimits:
             The tokens that were reserved, for `settle`.
 
         Raises:
-            LimitWaitError: no turn within `wait_s_max` seconds; it says how long the provider still pauses.
+            LimitWaitError: no turn within `wait_s_max` seconds, or the provider pauses for longer than
+                `demand.pause_s_max`; it says for how long still.
             ProcessingError: what `demand.unwanted` said.
         """
         reserved = self._reservation(demand)
@@ -191,22 +199,30 @@ class ProviderLimits:
 
     async def _admit(self, demand: Demand, reserved: Reservation) -> None:
         loop = asyncio.get_running_loop()
+        wait_s = min(self._wait_s_max, demand.wait_s_max)
+        unwanted = partial(self._unwanted, demand)
         self._waiting += 1
         try:
-            async with (
-                asyncio.timeout(self._wait_s_max),
-                self._turns.turn(demand.lane, demand.tenant, demand.unwanted),
-            ):
-                await self._take_turn(reserved, demand.unwanted)
+            async with asyncio.timeout(wait_s), self._turns.turn(demand.lane, demand.tenant, unwanted):
+                await self._take_turn(reserved, unwanted)
         except TimeoutError:
             raise LimitWaitError(
-                f"no turn at {self._provider} in {self._wait_s_max:g} s on this worker's share of its limits,"
+                f"no turn at {self._provider} in {wait_s:g} s on this worker's share of its limits,"
                 " expected one; raise the limits in the catalogue or lower the load",
-                retry_after_s=max(self._paused_until_s - loop.time(), 0.0) or None,
+                retry_after_s=self._pause_left_s() or None,
             ) from None
         finally:
             self._waiting -= 1
             self._used_at_s = loop.time()
+
+    def _unwanted(self, demand: Demand) -> ProcessingError | None:
+        left_s = self._pause_left_s()
+        if left_s > demand.pause_s_max:
+            return LimitWaitError(
+                f"{self._provider} asks to wait {left_s:g} s, expected {demand.pause_s_max:g} s at most",
+                retry_after_s=left_s,
+            )
+        return demand.unwanted()
 
     async def _take_turn(self, reserved: Reservation, unwanted: Unwanted) -> None:
         await self._shared.wait()
@@ -222,10 +238,7 @@ class ProviderLimits:
         # Bounded by the caller's deadline. What was taken before a pause or the loss of the share is forfeit:
         # used afterwards it would count in a window that has its own.
         while True:
-            await self._open_again()
-            # Else a worker spends its share on records that others have by now, or that came too late.
-            if (error := unwanted()) is not None:
-                raise error
+            await self._open_again(unwanted)
             await self._buckets[LimitKind.TOKENS].take(reserved.input_tokens + reserved.output_tokens)
             await self._buckets[LimitKind.INPUT_TOKENS].take(reserved.input_tokens)
             await self._buckets[LimitKind.OUTPUT_TOKENS].take(reserved.output_tokens)
@@ -234,13 +247,20 @@ class ProviderLimits:
                 return
 
     def _open(self) -> bool:
-        return self._shared.is_set() and self._paused_until_s <= asyncio.get_running_loop().time()
+        return self._shared.is_set() and self._pause_left_s() == 0
 
-    async def _open_again(self) -> None:
-        # A pause can be prolonged and a share lost while it lasts.
-        loop = asyncio.get_running_loop()
-        while not self._open():
-            await asyncio.sleep(max(self._paused_until_s - loop.time(), 0.0))
+    def _pause_left_s(self) -> float:
+        return max(self._paused_until_s - asyncio.get_running_loop().time(), 0.0)
+
+    async def _open_again(self, unwanted: Unwanted) -> None:
+        while True:  # bounded by the caller's deadline
+            # Else a worker spends its share on records that others have by now, or that came too late.
+            if (error := unwanted()) is not None:
+                raise error
+            if self._open():
+                return
+            # A pause can be prolonged and a share lost while it lasts.
+            await asyncio.sleep(self._pause_left_s())
             await self._shared.wait()
 
     def _give_back(self) -> None:

@@ -1,5 +1,6 @@
 """A call before it is made: what goes out, what it may cost at most, what it takes of the limits."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -8,13 +9,15 @@ from processors.errors import BudgetExceededError
 from processors.gateway import tokens
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.fallback import FALLBACK_AFTER_S
 from processors.gateway.formats import FORMATS
-from processors.gateway.journal import CallIntent, CallKey
+from processors.gateway.journal import CallIntent, CallKey, InsteadOf
 from processors.gateway.limits import Demand
 from processors.gateway.prices import Prices
 from processors.gateway.wire import WireRequest
 from processors.model import CallPhase, CallState, ModelRequest
 from processors.ports import Clock
+from schemas.base import Lane
 from schemas.catalogue import ProviderRules
 from schemas.scope import Scope, ScopeKind
 
@@ -31,6 +34,7 @@ class CallPlan:
         context_tokens: the model's window.
         wire: what goes out, but for the headers that name the attempt.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
+        instead_of: the model that was to answer and did not; None: this one is.
     """
 
     request: ModelRequest
@@ -40,6 +44,7 @@ class CallPlan:
     context_tokens: int
     wire: WireRequest
     planned_at: datetime
+    instead_of: InsteadOf | None
 
     @property
     def scopes(self) -> tuple[Scope, Scope]:
@@ -67,13 +72,21 @@ class Planner:
         self._budgets = budgets
         self._clock = clock
 
-    def plan(self, request: ModelRequest, key: CallKey, *, degraded_by: str | None = None) -> CallPlan:
+    def plan(
+        self,
+        request: ModelRequest,
+        *,
+        degraded_by: str | None = None,
+        instead_of: InsteadOf | None = None,
+        replaceable: bool = False,
+    ) -> CallPlan:
         """Return the call.
 
         Args:
             request: what is asked.
-            key: under which name it is journaled.
             degraded_by: the soft budget that made it cheaper, or None.
+            instead_of: the model that was to answer and did not, or None.
+            replaceable: whether another model can be asked, so that nobody needs to wait long for this one.
 
         Raises:
             UnpricedModelError: the catalogue lacks the model, or its price.
@@ -87,7 +100,7 @@ class Planner:
         cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
         _within(request, cost_max_usd)
         intent = CallIntent(
-            key=key,
+            key=CallKey(revision=request.revision, step=request.step),
             task=request.task,
             recipe=request.recipe,
             provider=provider.name,
@@ -103,6 +116,9 @@ class Planner:
             output_tokens_max=request.output_tokens_max,
             lane=request.task.lane,
             tenant=request.task.tenant,
+            # Who waits in a queue for a turn gets one; bulk tasks can wait for theirs.
+            wait_s_max=FALLBACK_AFTER_S if replaceable and request.task.lane is Lane.LIVE else math.inf,
+            pause_s_max=FALLBACK_AFTER_S if replaceable or instead_of else math.inf,
         )
         return CallPlan(
             request=request,
@@ -112,6 +128,7 @@ class Planner:
             context_tokens=model.context_tokens,
             wire=wire,
             planned_at=now,
+            instead_of=instead_of,
         )
 
 

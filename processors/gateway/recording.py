@@ -1,5 +1,6 @@
 """What a journaled answer is to who asked for it, and to the usage topic."""
 
+from processors.gateway.hedging import is_hedge
 from processors.gateway.journal import JournaledAnswer
 from processors.gateway.kept import kept_words
 from processors.model import ModelAnswer, ModelRequest
@@ -44,6 +45,9 @@ def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) ->
         cost_usd=bought.cost_usd,
         simulated=bought.simulated,
         degraded_by=bought.degraded_by,
+        fallback_from=bought.instead_of.model if bought.instead_of else None,
+        fallback_reason=bought.instead_of.reason if bought.instead_of else None,
+        hedge="won" if is_hedge(request.step) else None,
         latency_s=bought.latency_s,
         first_token_s=bought.first_token_s,
         replayed=replayed,

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from processors import standing_in
 from processors.errors import InvalidInputsError
 from processors.recipe import CompiledRecipe
 from processors.recipe_scaffold import scaffold
@@ -53,7 +54,7 @@ def list_command(*, as_json: bool) -> None:
 @click.option(
     "--rows",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV or JSON lines: check every row, and show the prompt of the first.",
+    help="CSV or JSON lines: check every row and what templates make of it; show the first's prompt.",
 )
 def check(recipes: tuple[str, ...], *, rows: Path | None) -> None:
     """Compile recipes, all of them or those named by name or folder."""
@@ -145,9 +146,25 @@ def _check_rows(recipe: CompiledRecipe, path: Path) -> None:
     for fault in found.faults:
         click.echo(f"row {fault.row} (line {fault.line}): {fault.text}")
     click.echo(f"{found.rows:,} rows checked, {len(found.rejected):,} with faults")
+    _check_templates(reader, found)
     _show_first(reader, found)
     if found.rejected:
         raise WorkFailedError(f"{len(found.rejected):,} of {found.rows:,} rows have faults")
+
+
+def _check_templates(reader: RowReader, found: Check) -> None:
+    """Show where what stands in for a model's answer is no valid answer, for the first such rows."""
+    faults = (
+        f"row {row.number} (line {row.line}): {fault}"
+        for row in reader.rows()
+        if row.number not in found.rejected
+        for fault in standing_in.faults_of(reader.recipe, row.inputs)
+    )
+    shown = list(islice(faults, SHOWN_MAX))
+    for fault in shown:
+        click.echo(fault)
+    if shown:
+        raise WorkFailedError(f"{reader.recipe.ref}: templates make answers that do not fit their schemas")
 
 
 def _show_first(reader: RowReader, found: Check) -> None:

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from streams.cli.printable import one_line
+from streams.cli.task_calls_text import calls_table
 from streams.store.task_calls import TaskCall
 from streams.store.task_events import EventKind, TaskEvent
 from streams.store.tasks import IndexedTask
@@ -60,7 +61,7 @@ def parts(path: TaskPath, where: Where | None) -> Iterator[RenderableType]:
     if path.steps:
         yield _steps_table(path.steps)
     if path.calls:
-        yield _calls_table(path)
+        yield calls_table(path)
     findings = [line for step in path.steps for line in _findings(step.event)]
     yield Text("\n".join(["checks:", *findings]) if findings else "checks: no findings")
     if path.others:
@@ -185,6 +186,8 @@ def _generated(detail: Detail) -> str:
 
 
 def _step(step: Detail) -> str:
+    if step.get("template"):
+        return f"{step['step']} {step['degraded_by']}"
     answered = "from the journal, of " if step["replayed"] else "by "
     return f"{step['step']} {answered}{step['model']}"
 
@@ -232,52 +235,6 @@ WORDS: Mapping[EventKind, Callable[[Detail], str]] = {
     EventKind.REPLAYED: _replayed,
 }
 """What each kind says in words; what stands in `detail` is told in `streams/task_history.py`."""
-
-
-def _calls_table(path: TaskPath) -> Table:
-    columns = (
-        "Step",
-        "Try",
-        "Model",
-        "Provider",
-        "State",
-        "Fresh",
-        "Cache read",
-        "Cache write",
-        "Other",
-        "Output",
-    )
-    table = Table(*columns, "Reasoned", "USD", "First", "Took", "Error", title="Model calls")
-    table.title_justify = "left"
-    for call in path.calls:
-        usage = call.usage
-        counts = (usage.input_fresh, usage.input_cache_read, usage.input_cache_write, usage.input_other)
-        table.add_row(
-            *(call.step, str(call.attempt), _model(call, path.plan), call.provider, _state(call)),
-            *(str(count) for count in (*counts, usage.output, usage.reasoning)),
-            *("0" if call.replayed else f"{call.cost_usd:f}", _seconds(call.first_token_s)),
-            *(_seconds(call.latency_s), Text(one_line(call.error or ""))),
-        )
-    return table
-
-
-def _model(call: TaskCall, plan: Mapping[str, Any] | None) -> str:
-    """The model, who answered under its name, and why it is not the plan's."""
-    answered = f" as {call.response_model}" if call.response_model not in {None, call.model} else ""
-    own = " (the step's own tier)" if plan and call.model != plan["model"] else ""
-    return one_line(f"{call.model}{answered}{own}")
-
-
-def _state(call: TaskCall) -> str:
-    if call.replayed:
-        return "replayed, paid before"
-    estimated = ", tokens estimated" if call.usage_estimated else ""
-    cut = ", cut off" if call.finish_reason == "length" else ""
-    return f"{call.state}{cut}{estimated}"
-
-
-def _seconds(seconds: float | None) -> str:
-    return "" if seconds is None else f"{seconds:.2f} s"
 
 
 def _findings(event: TaskEvent) -> Iterator[str]:

@@ -4,7 +4,7 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
@@ -142,25 +142,36 @@ class RecordDelivery:
             if not await self._wait(disposition):
                 return False
 
+    def gives_up(self, error: Exception) -> bool:
+        """Return whether the record would end with that failure: whatever the jitter, by the same rules."""
+        now, now_s = datetime.now(UTC), time.monotonic()
+        failed = replace(self._attempts or earlier_attempts(self.record.headers, now, now_s))
+        failures = self._failures(error, failed, now, now_s)
+        return isinstance(decide(error, failures, self.policy, 0.0), GiveUp)
+
     def _decide(self, error: Exception) -> Disposition:
         now, now_s = datetime.now(UTC), time.monotonic()
         # Read at the first failure only: most records have none.
         failed = self._attempts = self._attempts or earlier_attempts(self.record.headers, now, now_s)
-        if failed.first_failure is None:
-            failed.first_failure, failed.first_failure_s = now, now_s
         self._note_closed(error, now)
         self._failed = error.reason if isinstance(error, ProcessingError) else FailureReason.BUG
+        failures = self._failures(error, failed, now, now_s)
+        return decide(error, failures, self.policy, random.random())  # noqa: S311 - jitter
+
+    def _failures(self, error: Exception, failed: Attempts, now: datetime, now_s: float) -> Failures:
+        """Count the failure, and return what the record has been through."""
+        if failed.first_failure is None:
+            failed.first_failure, failed.first_failure_s = now, now_s
         if isinstance(error, UnavailableError):
             failed.unavailable += 1
         else:
             failed.counted += 1
-        failures = Failures(
+        return Failures(
             attempts=failed.counted,
             unavailable=failed.unavailable,
             waited=timedelta(seconds=now_s - failed.first_failure_s),
             expires_in=None if self.deadline is None else self.deadline - now,
         )
-        return decide(error, failures, self.policy, random.random())  # noqa: S311 - jitter
 
     def _note_closed(self, error: Exception, now: datetime) -> None:
         closed = error if isinstance(error, ScopeClosedError) else None

@@ -132,6 +132,9 @@ class Delivery(Protocol):
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""
 
+    def gives_up(self, error: Exception) -> bool:
+        """Return whether the record would end with that failure."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:

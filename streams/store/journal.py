@@ -5,7 +5,15 @@ from typing import Final
 
 from processors.errors import ClaimedElsewhereError
 from processors.gateway.budgets import Refused
-from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import (
+    CallIntent,
+    CallJournal,
+    CallKey,
+    InsteadOf,
+    JournaledAnswer,
+    Opened,
+)
+from schemas.failures import FailureReason
 from schemas.usage import Usage
 from streams.store.answers import AnswerWriter
 from streams.store.closing_notices import ClosingNotices
@@ -152,6 +160,8 @@ def _answer(row: Row) -> JournaledAnswer:
         degraded_by=row["degraded_by"],
         first_token_s=row["first_token_s"],
         response_model=row["response_model"],
+        instead_of=row["fallback_from"]
+        and InsteadOf(row["fallback_from"], FailureReason(row["fallback_reason"])),
     )
 
 
@@ -160,6 +170,7 @@ SELECT_CURRENT: Final = """
 SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
        submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model,
+       fallback_from, fallback_reason,
        state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
 FROM model_calls
 WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')

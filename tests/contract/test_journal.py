@@ -12,7 +12,8 @@ from fakes.journal import FakeJournal
 from fakes.journaled_answer import a_journaled_answer
 from fixtures.store import a_live_worker
 from processors.errors import ClaimedElsewhereError
-from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import CallIntent, CallJournal, CallKey, InsteadOf, JournaledAnswer, Opened
+from schemas.failures import FailureReason
 from streams.store.journal import PostgresCallJournal
 
 KEY = CallKey(revision="0123456789abcdef0123", step="write")
@@ -34,6 +35,7 @@ def an_answer(attempt: int = 1, text: str = '{"title": "Flights"}') -> Journaled
         text=text,
         usage=a_usage(input_cache_read=7, reasoning=3),
         submission_id=TASK.submission_id,
+        instead_of=InsteadOf("mid-1", FailureReason.PROVIDER_TIMEOUT),
     )
 
 

@@ -1,6 +1,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from processors.gateway.catalogue import Catalogue
 from schemas.base import Tier
 
 
@@ -15,3 +16,10 @@ class FakeCatalogue:
         larger = [each for each in tiers[tiers.index(tier) :] if each in self.models]
         smaller = [each for each in reversed(tiers) if each in self.models]
         return self.models[(larger or smaller)[0]]
+
+
+def without_fallbacks(catalogue: Catalogue) -> Catalogue:
+    """The same models, each on its own."""
+    rules = catalogue.rules
+    alone = tuple(model.model_copy(update={"fallbacks": ()}) for model in rules.models)
+    return Catalogue(rules.model_copy(update={"models": alone}))

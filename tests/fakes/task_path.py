@@ -74,6 +74,8 @@ def a_call(**changes: Any) -> TaskCall:
         "error": None,
         "opened_at": NOW,
         "latency_s": 1.5,
+        "fallback_from": None,
+        "fallback_reason": None,
         "first_token_s": None,
     }
     return TaskCall(**{**fields, **changes})

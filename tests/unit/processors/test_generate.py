@@ -12,12 +12,25 @@ from fakes.catalogue import FakeCatalogue
 from fakes.clock import FakeClock
 from fakes.model_gateway import COST_USD, USAGE, FakeModelGateway, an_answer
 from fakes.recipe_book import FakeRecipeBook
-from processors.errors import InvalidOutputError, ProviderTimeoutError
+from processors.errors import (
+    AbandonedError,
+    BudgetExceededError,
+    BudgetExhaustedError,
+    ClaimedElsewhereError,
+    DeadlinePassedError,
+    InvalidOutputError,
+    ProcessingError,
+    ProviderRefusedError,
+    ProviderRejectedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    StoreUnavailableError,
+)
 from processors.generate import generate
 from processors.model import Cheaper, ModelAnswer, ModelRequest
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe, compile_recipe
-from schemas.base import Outcome, Stage, Tier
+from schemas.base import Lane, Outcome, Stage, Tier
 from schemas.events import TaskClassified, TaskFinished, TaskGenerated
 from schemas.task import PublishTarget
 
@@ -291,3 +304,95 @@ async def test_a_failed_call_is_passed_on(recipe: CompiledRecipe) -> None:
 
     with pytest.raises(ProviderTimeoutError):
         await generate(event_for(recipe), ports(recipe, gateway))
+
+
+DOWN = ProviderUnavailableError("down")
+TEMPLATE = b'{"title": {{ ("All about " ~ topic) | tojson }}, "why": {{ steps.outline.points[0] | tojson }}}'
+LIVE = {"lane": Lane.LIVE}
+
+
+def with_template(template: bytes = TEMPLATE) -> CompiledRecipe:
+    configuration = CONFIGURATION.replace(b"output_tokens_max: 700", b"template: write.json.j2")
+    return compile_recipe(
+        {**a_note_recipe(CONFIGURATION).files, "recipe.yaml": configuration, "write.json.j2": template}
+    )
+
+
+async def test_a_template_stands_in_at_once_for_a_live_tasks_answer_and_says_so() -> None:
+    recipe = with_template()
+    gateway = FakeModelGateway(OUTLINE, DOWN)
+
+    made = await generate(event_for(recipe, task=LIVE), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    step = made.steps[1]
+    assert step.output == {"title": "All about Tea", "why": "one"}
+    assert (step.provider, step.model, step.cost_usd) == ("none", "none", Decimal(0))
+    assert step.template == "write.json.j2"
+    assert (
+        step.degraded_by == "made from the template write.json.j2: no model answered (provider_unavailable)"
+    )
+    assert made.document.data == {"degraded_by": step.degraded_by}
+    assert (made.document.title, made.spend.calls) == ("All about Tea", 1)
+
+
+async def test_a_bulk_tasks_template_stands_in_where_the_task_would_end() -> None:
+    recipe = with_template()
+    at = ports(recipe, FakeModelGateway(OUTLINE, DOWN, OUTLINE, DOWN))
+
+    with pytest.raises(ProviderUnavailableError):
+        await generate(event_for(recipe), at)
+    made = await generate(event_for(recipe), replace(at, gives_up=lambda error: error is DOWN))
+
+    assert isinstance(made, TaskGenerated)
+    assert made.steps[1].template == "write.json.j2"
+
+
+async def test_what_a_repair_cost_stays_in_the_sum_when_a_template_stands_in() -> None:
+    recipe = with_template()
+    gateway = FakeModelGateway(OUTLINE, "no json", DOWN)
+
+    made = await generate(event_for(recipe, task=LIVE), ports(recipe, gateway))
+
+    assert isinstance(made, TaskGenerated)
+    assert (made.spend.calls, made.steps[1].template) == (2, "write.json.j2")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BudgetExceededError("x"),
+        BudgetExhaustedError("x"),
+        ProviderRefusedError("x"),
+        ProviderRejectedError("x"),
+        DeadlinePassedError("x"),
+        AbandonedError("x"),
+        StoreUnavailableError("x"),
+        ClaimedElsewhereError("x"),
+    ],
+)
+async def test_nothing_stands_in_for_what_lies_with_the_request_or_with_us(error: ProcessingError) -> None:
+    recipe = with_template()
+
+    with pytest.raises(type(error)):
+        await generate(event_for(recipe, task=LIVE), ports(recipe, FakeModelGateway(OUTLINE, error)))
+
+
+@pytest.mark.parametrize("template", [b'{"title": ""}', b"no json", b'{"title": {{ 1 // 0 }}}'])
+async def test_a_template_that_makes_no_valid_answer_leaves_the_record_waiting(template: bytes) -> None:
+    recipe, down = with_template(template), ProviderUnavailableError("down")
+
+    with pytest.raises(ProviderUnavailableError) as raised:
+        await generate(event_for(recipe, task=LIVE), ports(recipe, FakeModelGateway(OUTLINE, down)))
+
+    assert raised.value.__notes__[0].startswith("write.json.j2 cannot stand in: ")
+
+
+async def test_a_step_says_after_how_long_it_is_hedged(recipe: CompiledRecipe) -> None:
+    configuration = CONFIGURATION.replace(b"output_tokens_max: 700", b"hedge_after_s: 2.5")
+    hedged = a_note_recipe(configuration)
+    gateway = FakeModelGateway(OUTLINE, PAGE)
+
+    await generate(event_for(hedged), ports(hedged, gateway))
+
+    assert [request.hedge_after_s for request in gateway.requests] == [None, 2.5]

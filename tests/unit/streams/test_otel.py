@@ -17,6 +17,7 @@ from processors.errors import ProviderTimeoutError, ScopeClosedError
 from processors.gateway.catalogue import default
 from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
 from schemas.base import Stage
+from schemas.failures import FailureReason
 from schemas.scope import Scope, ScopeKind
 from streams.engine.records import InRecord
 from streams.envelope import Lineage, event_record
@@ -58,6 +59,13 @@ def answers_now(request: ModelRequest) -> ModelAnswer:
     answer = an_answer(request, "Paris is old.")
     now = answer.recorded.model_copy(update={"recorded_at": datetime.now(UTC)})
     return replace(answer, recorded=now, response_model="gpt-5-nano-2025-08-07")
+
+
+def answered_by_the_fallback(request: ModelRequest) -> ModelAnswer:
+    request.tell(CallState(CallPhase.CALL, "openai", request.model))
+    answer = answers_now(replace(request, model="gpt-5-mini"))
+    fallen = {"fallback_from": request.model, "fallback_reason": FailureReason.PROVIDER_TIMEOUT}
+    return replace(answer, recorded=answer.recorded.model_copy(update=fallen))
 
 
 def from_the_journal(request: ModelRequest) -> ModelAnswer:
@@ -154,3 +162,15 @@ async def test_a_call_that_fails_is_spanned_and_one_that_was_held_back_is_not() 
     [call] = spans.ended
     assert told(call)["error.type"] == "provider_timeout"
     assert PROMPT not in call.to_json()
+
+
+async def test_a_fallbacks_span_is_of_the_model_that_was_called_and_says_why() -> None:
+    spans = Spans()
+
+    await spans.ask(answered_by_the_fallback)
+
+    [call] = spans.ended
+    assert call.name == "chat gpt-5-mini"
+    assert told(call)["gen_ai.request.model"] == "gpt-5-mini"
+    assert told(call)["pressline.fallback.from"] == "gpt-5-nano"
+    assert told(call)["pressline.fallback.reason"] == "provider_timeout"

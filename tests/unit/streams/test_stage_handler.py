@@ -61,6 +61,9 @@ class FakeDelivery:
     def tell(self, call: CallState | None) -> None:
         """No test looks at it."""
 
+    def gives_up(self, _error: Exception) -> bool:
+        return False
+
 
 def a_handler(
     run: Callable[[Any, Any], Awaitable[Any]], claims: FakeClaimStore | None = None, **ports: Any

@@ -7,7 +7,7 @@ from typing import get_args
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from builders import a_usage, a_usage_recorded
+from builders import a_generated, a_usage, a_usage_recorded
 from fakes.consumer_health import a_health
 from fakes.worker_report import a_partition_why, a_stage_why, a_worker_why
 from processors.gateway.budgets import Standing
@@ -65,6 +65,31 @@ def test_a_model_call_is_counted_with_its_tokens_and_price() -> None:
     assert found["pressline_model_cost_usd_total", labels(**named)] == 0.25
     assert found["pressline_model_tokens_total", labels(**named, direction="input")] == 30
     assert found["pressline_model_tokens_total", labels(**named, direction="output")] == 7
+
+
+def test_answers_of_fallbacks_and_hedges_are_counted_with_what_they_stand_for() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    reason = FailureReason.PROVIDER_TIMEOUT
+
+    telemetry.model_call(a_usage_recorded(fallback_from="mid-1", fallback_reason=reason, hedge="won"))
+    telemetry.model_call(a_usage_recorded())
+
+    found = samples(telemetry)
+    hop = labels(model_from="mid-1", model_to="small-1", reason="provider_timeout")
+    assert found["pressline_model_fallbacks_total", hop] == 1
+    assert found["pressline_model_hedges_total", labels(model="small-1", result="won")] == 1
+
+
+def test_steps_that_a_template_made_are_counted_by_recipe() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+    made = a_generated()
+    stood_in = made.steps[0].model_copy(update={"template": "write.json.j2"})
+
+    telemetry.generated(made)
+    telemetry.generated(made.model_copy(update={"steps": (*made.steps, stood_in)}))
+
+    recipe = made.plan.recipe.split("@")[0]
+    assert samples(telemetry)["pressline_template_answers_total", labels(recipe=recipe)] == 1
 
 
 def test_ends_of_tasks_are_counted_by_stage() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from builders import NOW, a_task
+from fakes.catalogue import without_fallbacks
 from fakes.clock import FakeClock
 from fakes.journal import FakeJournal
 from fakes.model_request import a_request
@@ -24,7 +25,7 @@ from processors.gateway.prices import compile_prices
 from processors.model import Cheaper, ModelAnswer
 from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
 
-CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
+CATALOGUE = without_fallbacks(default().simulated_at("http://127.0.0.1:1/v1"))
 PRICES = compile_prices(CATALOGUE, NOW)
 CHEAPER = Cheaper(model="gpt-5-nano", output_tokens_max=500)
 

@@ -11,6 +11,7 @@ import pytest
 
 from builders import NOW, a_task
 from fakes import virtual_time
+from fakes.catalogue import without_fallbacks
 from fakes.clock import FakeClock
 from fakes.journal import FakeJournal
 from fakes.model_request import a_request
@@ -47,7 +48,7 @@ from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.scope import Scope, ScopeKind
 
-CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
+CATALOGUE = without_fallbacks(default().simulated_at("http://127.0.0.1:1/v1"))
 PRICES = compile_prices(CATALOGUE, NOW)
 STREAMING = load(
     b'providers: [{name: simulated, base_url: "http://p.test/v1", stream: true}]\n'

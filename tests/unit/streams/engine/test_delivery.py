@@ -332,3 +332,20 @@ def test_a_call_and_its_wait_for_quota_are_told_apart() -> None:
     delivery.tell(None)
 
     assert {"quota", "call"} <= delivery.timing_s.keys()
+
+
+async def test_a_stage_can_ask_whether_a_failure_would_be_the_records_last() -> None:
+    busy = ProviderUnavailableError("busy")
+    said: list[tuple[bool, bool]] = []
+
+    class Asking(ScriptedHandler):
+        async def handle(self, record: InRecord, delivery: Delivery) -> Sequence[OutRecord]:
+            said.append((delivery.gives_up(busy), delivery.gives_up(StoreUnavailableError("away"))))
+            return await super().handle(record, delivery)
+
+    handler = Asking([busy] * 9)
+
+    await a_delivery(handler, FakeRecordProducer()).run()
+
+    assert said == [(False, False), (False, False), (True, False)]
+    assert handler.failures[0].attempts.counted == 3
