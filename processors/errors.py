@@ -45,6 +45,8 @@ class ProcessingError(Exception):
     """The root. Its text may be shown anywhere: it holds no prompt, no answer and no secret."""
 
     reason: ClassVar[FailureReason]
+    billed: bool = True
+    """Whether a model call that ended so may have been billed: always, once its answer had begun to come."""
 
 
 class TransientError(ProcessingError):
@@ -64,6 +66,7 @@ class ProviderRateLimitedError(TransientError):
     """The provider asks to slow down."""
 
     reason = FailureReason.PROVIDER_RATE_LIMITED
+    billed = False
 
 
 class ProviderTimeoutError(TransientError):
@@ -226,6 +229,7 @@ class ProviderRejectedError(PermanentError):
     """The provider will not take this request: malformed, too long, unknown model."""
 
     reason = FailureReason.PROVIDER_REJECTED
+    billed = False
 
 
 class ProviderUnauthorizedError(ProviderRejectedError):
@@ -236,6 +240,7 @@ class ProviderQuotaError(PermanentError):
     """The account has no credit left; asking again changes nothing."""
 
     reason = FailureReason.PROVIDER_QUOTA
+    billed = False
 
 
 class SinkRejectedError(PermanentError):

@@ -56,8 +56,8 @@ class ProviderRules(Message):
     format: Format = Field(Format.OPENAI_CHAT, description="Wire format that the server speaks.")
     stream: bool = Field(
         False,
-        description="Take answers as streams: the time to the first token is told, and a call that breaks"
-        " off is booked by what had come.",
+        description="Take answers as streams: the time to the first token is told. One that breaks off is"
+        " booked at its worst case, and its ledger row says what had come.",
     )
     base_url: BaseUrl | None = Field(
         None, description="Address up to the version, such as `https://api.openai.com/v1`."

@@ -51,8 +51,8 @@ async def call(
 
     Raises:
         ProviderRefusedError: a refusal or safety block.
-        TransientError, PermanentError: any other `Provider*Error`. That of a stream which broke has a note of
-            what had come by then.
+        TransientError, PermanentError: any other `Provider*Error`. That of a stream which had begun is
+            `billed`, whatever its class, and has a note of what had come by then.
     """
     loop = asyncio.get_running_loop()
     started_s = loop.time()
@@ -84,6 +84,7 @@ async def _streamed(
             on_headers(stream.headers)
             return await reader.read(stream, now)
     except ProcessingError as error:
+        error.billed = error.billed or reader.begun
         spent = reader.spent(input_tokens)
         if spent is not None:
             used = spent.usage

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from processors.errors import ProviderMalformedError
 from processors.gateway import tokens
-from processors.gateway.counts import INPUT_TOKENS_MAX, of_text
+from processors.gateway.counts import of_text
 from processors.gateway.formats.embeddings import EMBEDDING_FORMATS, ParsedEmbeddings, Vector
 from processors.gateway.price_lists import PriceList
 from processors.gateway.prices import cost_of
@@ -16,6 +16,7 @@ from processors.ports import Clock
 from schemas.catalogue import ProviderRules
 from schemas.usage import Usage
 
+INPUT_TOKENS_MAX = 100_000_000
 TEXTS_MAX = 100
 """Gemini takes no more at once. Source: https://ai.google.dev/api/embeddings"""
 

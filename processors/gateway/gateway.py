@@ -30,10 +30,7 @@ from processors.errors import (
     AbandonedError,
     DeadlinePassedError,
     ProcessingError,
-    ProviderQuotaError,
     ProviderRateLimitedError,
-    ProviderRejectedError,
-    ProviderUnavailableError,
     ScopeClosedError,
 )
 from processors.gates import Gates
@@ -59,7 +56,6 @@ from processors.ports import Clock
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
 ERROR_CHARS_MAX = 500
-UNBILLED = (ProviderRateLimitedError, ProviderQuotaError, ProviderRejectedError)
 
 
 class Gateway:
@@ -196,7 +192,7 @@ class Gateway:
             self._pause(plan, error)
             told = "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
             text = told[:ERROR_CHARS_MAX]
-            await self._writer.failed(key, attempt, text, billed=_maybe_billed(error))
+            await self._writer.failed(key, attempt, text, billed=getattr(error, "billed", True))
             raise
 
     async def _call(self, plan: CallPlan, attempt: int) -> Heard:
@@ -217,11 +213,12 @@ class Gateway:
 
     def _priced(self, plan: CallPlan, attempt: int, heard: Heard) -> JournaledAnswer:
         parsed = heard.parsed
-        given = believable(parsed.count, plan.request.output_tokens_max)
-        count = given or of_text(plan.demand.input_tokens, tokens.estimate(parsed.text))
+        given = believable(parsed.count, plan.context_tokens, plan.request.output_tokens_max)
+        kept = kept_text(plan.request, parsed)
+        count = given or of_text(plan.demand.input_tokens, tokens.estimate(kept))
         return JournaledAnswer(
             attempt=attempt,
-            text=kept_text(plan.request, parsed),
+            text=kept,
             finish_reason="length" if parsed.stop_reason is StopReason.LENGTH else "stop",
             provider=plan.provider.name,
             model=plan.request.model,
@@ -240,9 +237,3 @@ class Gateway:
     def _pause(self, plan: CallPlan, error: Exception) -> None:
         if isinstance(error, ProviderRateLimitedError) and error.retry_after_s:
             self._limits[plan.provider.name].pause(error.retry_after_s)
-
-
-def _maybe_billed(error: Exception) -> bool:
-    if isinstance(error, ProviderUnavailableError):
-        return error.billed
-    return not isinstance(error, UNBILLED)
