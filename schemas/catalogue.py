@@ -1,5 +1,6 @@
 """The provider catalogue: who answers, for which models, at which price and limits."""
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -10,6 +11,7 @@ from schemas.base import Identifier, Message, Tier
 
 PROVIDERS_MAX = 50
 MODELS_MAX = 500
+PRICE_CHANGES_MAX = 100
 
 UsdPerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 """US dollars per million tokens."""
@@ -83,13 +85,44 @@ class PriceSource(Message):
     model: Identifier = Field(description="Model reference in genai-prices.")
 
 
-class OwnPrice(Message):
-    """A price of one's own, in US dollars per million tokens."""
+class TokenPrice(Message):
+    """Prices of each class of tokens, in US dollars per million."""
 
     input: UsdPerMillion
     output: UsdPerMillion
     cache_read: UsdPerMillion | None = Field(None, description="None: as `input`.")
     cache_write: UsdPerMillion | None = Field(None, description="None: as `input`.")
+
+
+class CallPrice(TokenPrice):
+    """Prices of single calls, and of those through the provider's batch endpoint."""
+
+    batch: TokenPrice | None = Field(
+        None, description="Through the provider's batch endpoint; None: no batch can be priced."
+    )
+
+
+class PriceChange(CallPrice):
+    """A price that holds from a day on, whole: it inherits nothing from the one before."""
+
+    from_day: date = Field(alias="from", description="First day of it, which begins at midnight UTC.")
+
+
+class OwnPrice(CallPrice):
+    """A price of one's own, which holds until its first change."""
+
+    changes: tuple[PriceChange, ...] = Field(
+        (), max_length=PRICE_CHANGES_MAX, description="Later prices, each day once, the earliest first."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "OwnPrice":
+        days = [change.from_day for change in self.changes]
+        if days != sorted(set(days)):
+            raise ValueError(
+                f"changes are from {', '.join(map(str, days))}, expected each day once, in order"
+            )
+        return self
 
 
 class ModelRules(Message):

@@ -10,7 +10,7 @@ from processors.errors import UnpricedModelError
 from schemas.base import Tier
 from schemas.catalogue import CatalogueRules, ModelRules, ProviderRules
 
-ERRORS_SHOWN_MAX = 5
+ERRORS_SHOWN_MAX = 10
 
 
 class InvalidCatalogueError(ValueError):
@@ -76,7 +76,7 @@ class Catalogue:
             raise InvalidCatalogueError(
                 "no provider has `simulated: true`, expected one for its limits; add one or give a key"
             )
-        content = self.rules.model_dump(mode="json")
+        content = self.rules.model_dump(mode="json", by_alias=True)
         content["providers"] = [simulated.model_dump(mode="json") | {"base_url": base_url}]
         content["models"] = [model | {"provider": simulated.name} for model in content["models"]]
         return Catalogue(_rules(content))

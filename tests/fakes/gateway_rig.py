@@ -17,6 +17,7 @@ from processors.gateway.journal import CallJournal, CallKey
 from processors.gateway.limits import limits_for
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.wire import Transport
+from processors.ports import Clock
 from schemas.catalogue import Format
 
 CONTEXT_TOKENS = 8_000
@@ -38,9 +39,13 @@ models: [{{name: {a_request().model}, provider: p, tier: small, context_tokens: 
 
 
 def a_gateway(
-    catalogue: Catalogue, transports: Mapping[str, Transport], journal: CallJournal
+    catalogue: Catalogue,
+    transports: Mapping[str, Transport],
+    journal: CallJournal,
+    clock: Clock | None = None,
 ) -> tuple[Gateway, Prices]:
     """A gateway without budgets, whose one worker has all of each limit, and its prices."""
+    clock = clock or FakeClock()
     limits = limits_for(catalogue)
     for each in limits.values():
         each.set_share(1.0)
@@ -51,9 +56,9 @@ def a_gateway(
         journal=journal,
         limits=limits,
         transports=transports,
-        clock=FakeClock(),
+        clock=clock,
         gates=Gates(),
-        budgets=BudgetBook((), FakeClock()),
+        budgets=BudgetBook((), clock),
         breakers=Breakers(BreakerRules(), time.monotonic),
     )
     return gateway, prices
@@ -66,9 +71,11 @@ class GatewayRig:
     catalogue: Catalogue
     transport: Transport
     journal: FakeJournal = field(default_factory=FakeJournal)
+    clock: FakeClock = field(default_factory=FakeClock)
 
     def __post_init__(self) -> None:
-        self.gateway, self.prices = a_gateway(self.catalogue, {"p": self.transport}, self.journal)
+        transports = {"p": self.transport}
+        self.gateway, self.prices = a_gateway(self.catalogue, transports, self.journal, self.clock)
 
     @property
     def attempts(self) -> list[FakeCall]:
