@@ -33,6 +33,17 @@ class Format(StrEnum):
     MINIMAX_CHAT = "minimax-chat"
 
 
+EMBEDDING_FORMATS = frozenset({Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI})
+"""Formats of providers that sell embeddings too."""
+
+
+class ModelKind(StrEnum):
+    """What a model makes."""
+
+    CHAT = "chat"
+    EMBEDDING = "embedding"
+
+
 class LimitRules(Message):
     """Limits of one account at one provider, over all workers. None: no such limit."""
 
@@ -130,11 +141,22 @@ class ModelRules(Message):
 
     name: Identifier = Field(description="Name as the provider knows it.")
     provider: Identifier = Field(description="Name of a provider in this catalogue.")
-    tier: Tier
+    kind: ModelKind = Field(ModelKind.CHAT, description="What it makes: text, or vectors of texts.")
+    tier: Tier | None = Field(None, description="Size class of a chat model; others have none.")
     price: PriceSource | OwnPrice
     context_tokens: int = Field(
-        ge=1, le=100_000_000, description="Its context window: prompt and answer together."
+        ge=1,
+        le=100_000_000,
+        description="Its context window: prompt and answer together, or one text to embed.",
     )
+
+    @model_validator(mode="after")
+    def _tiered(self) -> "ModelRules":
+        if (self.tier is not None) != (self.kind is ModelKind.CHAT):
+            raise ValueError(
+                f"{self.kind} model {self.name!r} has tier {self.tier}; chat models alone have one"
+            )
+        return self
 
 
 class CatalogueRules(Message):
@@ -153,4 +175,16 @@ class CatalogueRules(Message):
         missing = sorted({model.provider for model in self.models} - set(providers))
         if missing:
             raise ValueError(f"models name the providers {missing!r}, expected one of {providers!r}")
+        self._check_kinds()
         return self
+
+    def _check_kinds(self) -> None:
+        if not any(model.kind is ModelKind.CHAT for model in self.models):
+            raise ValueError("no model is of kind chat, expected one at least")
+        formats = {provider.name: provider.format for provider in self.providers}
+        for model in self.models:
+            if model.kind is ModelKind.EMBEDDING and formats[model.provider] not in EMBEDDING_FORMATS:
+                raise ValueError(
+                    f"model {model.name!r} is of kind embedding, which {formats[model.provider]} has not;"
+                    f" expected a provider of format {', '.join(sorted(EMBEDDING_FORMATS))}"
+                )

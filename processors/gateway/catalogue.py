@@ -29,7 +29,7 @@ class Catalogue:
         self._models = {model.name: model for model in rules.models}
         self._providers = {provider.name: provider for provider in rules.providers}
         # Of several models of one tier the first that is listed is meant.
-        self._by_tier = {model.tier: model.name for model in reversed(rules.models)}
+        self._by_tier = {model.tier: model.name for model in reversed(rules.models) if model.tier}
 
     def model_for(self, tier: Tier) -> str:
         """Return the model of that tier, or of the next larger tier that has one, or else the largest."""

@@ -203,7 +203,7 @@ class Gateway:
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
         provider = plan.provider
         return await call(
-            provider,
+            plan.speech,
             self._transports[provider.name],
             wire,
             self._clock.now(),
@@ -215,7 +215,8 @@ class Gateway:
         parsed = heard.parsed
         given = believable(parsed.count, plan.context_tokens, plan.request.output_tokens_max)
         kept = kept_text(plan.request, parsed)
-        count = given or of_text(plan.demand.input_tokens, tokens.estimate(kept))
+        output_tokens = min(tokens.estimate(kept), plan.request.output_tokens_max)
+        count = given or of_text(plan.demand.input_tokens, output_tokens)
         return JournaledAnswer(
             attempt=attempt,
             text=kept,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import jsonschema_rs
 import orjson
@@ -14,7 +15,7 @@ from processors.model import ChatMessage, ModelAnswer, ModelRequest, Tool
 from schemas.catalogue import Format
 
 SPOKEN = (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.ANTHROPIC_MESSAGES, Format.GEMINI)
-PARAMETERS = {
+PARAMETERS: dict[str, Any] = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
     "required": ["city", "days"],

@@ -18,22 +18,31 @@ from processors.gateway.limits import limits_for
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.wire import Transport
 from processors.ports import Clock
-from schemas.catalogue import Format
+from schemas.catalogue import EMBEDDING_FORMATS, Format
 
 CONTEXT_TOKENS = 8_000
+EMBEDDING_MODEL = "text-embedding-3-small"
 
 
 def a_catalogue(
     spoken: Format = Format.OPENAI_CHAT, base_url: str = "http://p.test/v1", *, stream: bool = False
 ) -> Catalogue:
-    """One provider `p` and the model of `a_request`, a dollar a million in and two out."""
+    """One provider `p` and the model of `a_request`, a dollar a million in and two out.
+
+    Where the format has embeddings, so has the provider: half a dollar a million.
+    """
+    embeds = f"""
+  - {{name: {EMBEDDING_MODEL}, provider: p, kind: embedding, context_tokens: 100,
+     price: {{input: 0.5, output: 0}}}}
+"""
     price = "{input: 1, output: 2, cache_read: 0.1}"
     return load(
         f"""
 providers: [{{name: p, format: {spoken}, base_url: "{base_url}", stream: {str(stream).lower()},
              call_deadline_s: 10}}]
-models: [{{name: {a_request().model}, provider: p, tier: small, context_tokens: {CONTEXT_TOKENS},
-          price: {price}}}]
+models:
+  - {{name: {a_request().model}, provider: p, tier: small, context_tokens: {CONTEXT_TOKENS}, price: {price}}}
+{embeds if spoken in EMBEDDING_FORMATS else ""}
 """.encode()
     )
 

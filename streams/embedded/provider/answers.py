@@ -34,6 +34,8 @@ class Author:
         Raises:
             SchemaUnsupportedError: No document can be written for the schema of the request.
         """
+        if request.vectors is not None:  # the format itself makes them
+            return Answer(content="", with_usage=fault is not Fault.MISSING_USAGE)
         if fault is Fault.REFUSAL:
             return Answer(refusal=phrases.REFUSAL)
         if request.wants_tool_call:

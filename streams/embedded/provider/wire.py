@@ -34,6 +34,13 @@ class FinishReason(StrEnum):
     TOOL_CALLS = "tool_calls"
 
 
+class VectorForm(StrEnum):
+    """How the numbers of a vector are written."""
+
+    NUMBERS = "numbers"
+    BASE64 = "base64"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message of a conversation, its text parts joined."""
@@ -72,6 +79,7 @@ class ModelRequest:
         body_sha256: Of the canonical body (JSON with sorted keys), in hexadecimal.
         stream: Whether the answer is to come as events.
         tools: What the answer may ask for instead of saying something.
+        vectors: How the vectors of the messages are written; none = the answer is a text.
     """
 
     model: str
@@ -82,6 +90,7 @@ class ModelRequest:
     body_sha256: str
     stream: bool = False
     tools: tuple[OfferedTool, ...] = ()
+    vectors: VectorForm | None = None
 
     @property
     def wants_tool_call(self) -> bool:
