@@ -101,7 +101,10 @@ def test_an_unknown_model_is_unpriced() -> None:
         (ONE_MODEL.replace(b"tier: mid", b"kind: chat"), "chat model 'm' has tier None"),
         (ONE_MODEL.replace(b"tier: mid", b"tier: mid, kind: embedding"), "has tier mid"),
         (ONE_MODEL.replace(b"tier: mid", b"kind: embedding"), "no model is of kind chat"),
-        (ONE_MODEL.replace(b"mine,", b"mine, format: anthropic-messages,") + VECTORS, "which anthropic-messages has not"),
+        (
+            ONE_MODEL.replace(b"mine,", b"mine, format: anthropic-messages,") + VECTORS,
+            "which anthropic-messages has not",
+        ),
         (ONE_MODEL.replace(b"http://localhost", b"http://user:secret@localhost"), "base_url"),
         (ONE_MODEL.replace(b'base_url: "http://localhost:1234/v1", ', b""), "no base_url"),
         (b"#" * 70_000, "70000 bytes"),

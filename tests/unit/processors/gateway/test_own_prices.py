@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,6 +34,7 @@ MILLION_OF_EACH = TokenCount(
         for kind in (Kind.FRESH, Kind.CACHE_READ, Kind.CACHE_WRITE, Kind.OUTPUT)
     }
 )
+GUIDE = Path(__file__).parents[4] / "deploy" / "gateway.md"
 EASTERN = timezone(timedelta(hours=-5))
 
 
@@ -75,6 +77,18 @@ def test_the_price_is_that_of_the_day(moment: datetime, usd: str, *, batch: bool
     cost = cost_of("m", own(a_catalogue()), MILLION_OF_EACH, moment, batch=batch)
 
     assert cost.total == Decimal(usd)
+
+
+def test_the_example_in_the_documents_is_one() -> None:
+    shown = GUIDE.read_text("utf-8").partition("```yaml\n")[2].partition("```")[0]
+    prices = own(a_catalogue(shown.removeprefix("price:").replace("\n", "\n    ")))
+
+    costs = [
+        cost_of("m", prices, MILLION_OF_EACH, datetime(2026, month, 1, tzinfo=UTC), batch=batch).total
+        for month in (11, 12)
+        for batch in (False, True)
+    ]
+    assert costs == [Decimal("12.625"), Decimal("6.875"), Decimal(11), Decimal("5.5")]
 
 
 def test_a_change_without_a_batch_price_has_none() -> None:
