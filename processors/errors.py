@@ -45,6 +45,8 @@ class ProcessingError(Exception):
     """The root. Its text may be shown anywhere: it holds no prompt, no answer and no secret."""
 
     reason: ClassVar[FailureReason]
+    billed: bool = True
+    """Whether a model call that ended so may have been billed: always, once its answer had begun to come."""
 
 
 class TransientError(ProcessingError):
@@ -64,6 +66,7 @@ class ProviderRateLimitedError(TransientError):
     """The provider asks to slow down."""
 
     reason = FailureReason.PROVIDER_RATE_LIMITED
+    billed = False
 
 
 class ProviderTimeoutError(TransientError):
@@ -104,6 +107,7 @@ class UnavailableError(TransientError):
     """A part of Pressline itself is away. It is not the record's fault, so it uses up no attempt."""
 
     reason = FailureReason.STORE_UNAVAILABLE
+    billed = False
 
 
 class StoreUnavailableError(UnavailableError):
@@ -202,18 +206,21 @@ class BudgetExceededError(PermanentError):
     """A budget, the task's own or a configured one, does not cover the call, and no wait changes that."""
 
     reason = FailureReason.BUDGET_EXCEEDED
+    billed = False
 
 
 class PromptTooLongError(PermanentError):
     """Prompt and answer do not fit the model's context window."""
 
     reason = FailureReason.PROMPT_TOO_LONG
+    billed = False
 
 
 class UnpricedModelError(PermanentError):
     """The model has no known price; a call of unknown cost is never made."""
 
     reason = FailureReason.UNPRICED_MODEL
+    billed = False
 
 
 class ProviderRefusedError(PermanentError):
@@ -226,6 +233,7 @@ class ProviderRejectedError(PermanentError):
     """The provider will not take this request: malformed, too long, unknown model."""
 
     reason = FailureReason.PROVIDER_REJECTED
+    billed = False
 
 
 class ProviderUnauthorizedError(ProviderRejectedError):
@@ -236,6 +244,7 @@ class ProviderQuotaError(PermanentError):
     """The account has no credit left; asking again changes nothing."""
 
     reason = FailureReason.PROVIDER_QUOTA
+    billed = False
 
 
 class SinkRejectedError(PermanentError):
@@ -248,6 +257,7 @@ class DeadlinePassedError(PermanentError):
     """The task's deadline passed before its next call was paid for."""
 
     reason = FailureReason.DEADLINE_PASSED
+    billed = False
 
 
 PROVIDER_FAULTS = (

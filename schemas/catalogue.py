@@ -1,5 +1,6 @@
 """The provider catalogue: who answers, for which models, at which price and limits."""
 
+from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
@@ -12,6 +13,7 @@ PROVIDERS_MAX = 50
 MODELS_MAX = 500
 FALLBACKS_MAX = 4
 """Each is one more call that a question may cost and wait for."""
+PRICE_CHANGES_MAX = 100
 
 UsdPerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000)]
 """US dollars per million tokens."""
@@ -31,6 +33,17 @@ class Format(StrEnum):
     GEMINI = "gemini"
     DEEPSEEK_CHAT = "deepseek-chat"
     MINIMAX_CHAT = "minimax-chat"
+
+
+EMBEDDING_FORMATS = frozenset({Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.GEMINI})
+"""Formats of providers that sell embeddings too."""
+
+
+class ModelKind(StrEnum):
+    """What a model makes."""
+
+    CHAT = "chat"
+    EMBEDDING = "embedding"
 
 
 class LimitRules(Message):
@@ -58,8 +71,8 @@ class ProviderRules(Message):
     format: Format = Field(Format.OPENAI_CHAT, description="Wire format that the server speaks.")
     stream: bool = Field(
         False,
-        description="Take answers as streams: the time to the first token is told, and a call that breaks"
-        " off is booked by what had come.",
+        description="Take answers as streams: the time to the first token is told. One that breaks off is"
+        " booked at its worst case, and its ledger row says what had come.",
     )
     base_url: BaseUrl | None = Field(
         None, description="Address up to the version, such as `https://api.openai.com/v1`."
@@ -85,8 +98,8 @@ class PriceSource(Message):
     model: Identifier = Field(description="Model reference in genai-prices.")
 
 
-class OwnPrice(Message):
-    """A price of one's own, in US dollars per million tokens."""
+class TokenPrice(Message):
+    """Prices of each class of tokens, in US dollars per million."""
 
     input: UsdPerMillion
     output: UsdPerMillion
@@ -94,21 +107,63 @@ class OwnPrice(Message):
     cache_write: UsdPerMillion | None = Field(None, description="None: as `input`.")
 
 
+class CallPrice(TokenPrice):
+    """Prices of single calls, and of those through the provider's batch endpoint."""
+
+    batch: TokenPrice | None = Field(
+        None, description="Through the provider's batch endpoint; None: no batch can be priced."
+    )
+
+
+class PriceChange(CallPrice):
+    """A price that holds from a day on, whole: it inherits nothing from the one before."""
+
+    from_day: date = Field(alias="from", description="First day of it, which begins at midnight UTC.")
+
+
+class OwnPrice(CallPrice):
+    """A price of one's own, which holds until its first change."""
+
+    changes: tuple[PriceChange, ...] = Field(
+        (), max_length=PRICE_CHANGES_MAX, description="Later prices, each day once, the earliest first."
+    )
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "OwnPrice":
+        days = [change.from_day for change in self.changes]
+        if days != sorted(set(days)):
+            raise ValueError(
+                f"changes are from {', '.join(map(str, days))}, expected each day once, in order"
+            )
+        return self
+
+
 class ModelRules(Message):
     """One model."""
 
     name: Identifier = Field(description="Name as the provider knows it.")
     provider: Identifier = Field(description="Name of a provider in this catalogue.")
-    tier: Tier
+    kind: ModelKind = Field(ModelKind.CHAT, description="What it makes: text, or vectors of texts.")
+    tier: Tier | None = Field(None, description="Size class of a chat model; others have none.")
     price: PriceSource | OwnPrice
     context_tokens: int = Field(
-        ge=1, le=100_000_000, description="Its context window: prompt and answer together."
+        ge=1,
+        le=100_000_000,
+        description="Its context window: prompt and answer together, or one text to embed.",
     )
     fallbacks: tuple[Identifier, ...] = Field(
         (),
         max_length=FALLBACKS_MAX,
         description="Models that are asked when it fails, in order.",
     )
+
+    @model_validator(mode="after")
+    def _tiered(self) -> "ModelRules":
+        if (self.tier is not None) != (self.kind is ModelKind.CHAT):
+            raise ValueError(
+                f"{self.kind} model {self.name!r} has tier {self.tier}; chat models alone have one"
+            )
+        return self
 
 
 class CatalogueRules(Message):
@@ -127,15 +182,28 @@ class CatalogueRules(Message):
         missing = sorted({model.provider for model in self.models} - set(providers))
         if missing:
             raise ValueError(f"models name the providers {missing!r}, expected one of {providers!r}")
+        self._check_kinds()
         for model in self.models:
-            _check_fallbacks(model, models)
+            self._check_fallbacks(model)
         return self
 
+    def _check_kinds(self) -> None:
+        if not any(model.kind is ModelKind.CHAT for model in self.models):
+            raise ValueError("no model is of kind chat, expected one at least")
+        formats = {provider.name: provider.format for provider in self.providers}
+        for model in self.models:
+            if model.kind is ModelKind.EMBEDDING and formats[model.provider] not in EMBEDDING_FORMATS:
+                raise ValueError(
+                    f"model {model.name!r} is of kind embedding, which {formats[model.provider]} has not;"
+                    f" expected a provider of format {', '.join(sorted(EMBEDDING_FORMATS))}"
+                )
 
-def _check_fallbacks(model: ModelRules, models: list[str]) -> None:
-    named = model.fallbacks
-    unknown = [name for name in named if name not in models]
-    if unknown or model.name in named or len(set(named)) < len(named):
-        raise ValueError(
-            f"model {model.name!r} falls back on {list(named)!r}, expected others of {models!r}, each once"
-        )
+    def _check_fallbacks(self, model: ModelRules) -> None:
+        # Vectors of two models cannot be compared: a model of embeddings has none.
+        chat = model.kind is ModelKind.CHAT
+        others = {m.name for m in self.models if chat and m.kind is ModelKind.CHAT} - {model.name}
+        if not others.issuperset(model.fallbacks) or len(set(model.fallbacks)) < len(model.fallbacks):
+            raise ValueError(
+                f"model {model.name!r} falls back on {list(model.fallbacks)!r},"
+                f" expected other chat models of {sorted(others)!r}, each once"
+            )

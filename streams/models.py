@@ -56,8 +56,24 @@ def configured_catalogue(settings: Settings) -> Catalogue:
     Raises:
         InvalidCatalogueError: the file cannot be read or used.
     """
-    catalogue = catalogues.default() if settings.providers is None else _load(settings.providers)
+    catalogue = written_catalogue(settings.providers)
     return catalogue if settings.simulated_url is None else catalogue.simulated_at(settings.simulated_url)
+
+
+def written_catalogue(path: Path | None) -> Catalogue:
+    """Return the catalogue of that file, or the built-in one, with the providers that it names.
+
+    Raises:
+        InvalidCatalogueError: the file cannot be read or used.
+    """
+    if path is None:
+        return catalogues.default()
+    try:
+        return catalogues.load(path.read_bytes())
+    except OSError as error:
+        raise InvalidCatalogueError(
+            f"{path} cannot be read: {error.strerror}; look at PRESSLINE_PROVIDERS"
+        ) from None
 
 
 def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
@@ -104,12 +120,3 @@ def _keys(catalogue: Catalogue) -> dict[str, str]:
     variables = {p.name: p.api_key_env for p in catalogue.used_providers if p.api_key_env is not None}
     found = provider_keys(variables.values())
     return {name: found[env].get_secret_value() for name, env in variables.items() if env in found}
-
-
-def _load(path: Path) -> Catalogue:
-    try:
-        return catalogues.load(path.read_bytes())
-    except OSError as error:
-        raise InvalidCatalogueError(
-            f"{path} cannot be read: {error.strerror}; look at PRESSLINE_PROVIDERS"
-        ) from None

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from processors.errors import ProcessingError
-from processors.gateway.formats import FORMATS
 from processors.gateway.reading import read_answer, require_answered
+from processors.gateway.speech import Speech
 from processors.gateway.streaming import StreamReader
 from processors.gateway.wire import ParsedAnswer, Transport, WireRequest, WireStream
-from schemas.catalogue import ProviderRules
 
 OnHeaders = Callable[[Mapping[str, str]], None]
 
@@ -32,7 +31,7 @@ class Heard:
 
 
 async def call(
-    rules: ProviderRules,
+    speech: Speech,
     transport: Transport,
     request: WireRequest,
     now: datetime,
@@ -42,7 +41,7 @@ async def call(
     """Return what the provider said.
 
     Args:
-        rules: the provider.
+        speech: how the provider is spoken to.
         transport: the way to it.
         request: what is asked.
         now: present time (aware).
@@ -51,19 +50,19 @@ async def call(
 
     Raises:
         ProviderRefusedError: a refusal or safety block.
-        TransientError, PermanentError: any other `Provider*Error`. That of a stream which broke has a note of
-            what had come by then.
+        TransientError, PermanentError: any other `Provider*Error`. That of a stream which had begun is
+            `billed`, whatever its class, and has a note of what had come by then.
     """
     loop = asyncio.get_running_loop()
     started_s = loop.time()
-    reader = StreamReader(rules.name, FORMATS[rules.format])
-    if rules.stream:
+    reader = StreamReader(speech.provider, speech.spoken)
+    if speech.stream:
         parsed = await _streamed(reader, transport.stream(request), now, input_tokens, on_headers)
     else:
         answer = await transport.send(request)
         on_headers(answer.headers)
-        parsed = read_answer(rules.name, FORMATS[rules.format], answer, now)
-    require_answered(rules.name, parsed)
+        parsed = read_answer(speech.provider, speech.spoken, answer, now)
+    require_answered(speech.provider, parsed)
     first_s = reader.first_at_s
     return Heard(
         parsed=parsed,
@@ -84,6 +83,7 @@ async def _streamed(
             on_headers(stream.headers)
             return await reader.read(stream, now)
     except ProcessingError as error:
+        error.billed = error.billed or reader.begun
         spent = reader.spent(input_tokens)
         if spent is not None:
             used = spent.usage

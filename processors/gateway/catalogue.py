@@ -10,7 +10,7 @@ from processors.errors import UnpricedModelError
 from schemas.base import Tier
 from schemas.catalogue import CatalogueRules, ModelRules, ProviderRules
 
-ERRORS_SHOWN_MAX = 5
+ERRORS_SHOWN_MAX = 10
 
 
 class InvalidCatalogueError(ValueError):
@@ -29,7 +29,7 @@ class Catalogue:
         self._models = {model.name: model for model in rules.models}
         self._providers = {provider.name: provider for provider in rules.providers}
         # Of several models of one tier the first that is listed is meant.
-        self._by_tier = {model.tier: model.name for model in reversed(rules.models)}
+        self._by_tier = {model.tier: model.name for model in reversed(rules.models) if model.tier}
 
     def model_for(self, tier: Tier) -> str:
         """Return the model of that tier, or of the next larger tier that has one, or else the largest."""
@@ -84,7 +84,7 @@ class Catalogue:
             raise InvalidCatalogueError(
                 "no provider has `simulated: true`, expected one for its limits; add one or give a key"
             )
-        content = self.rules.model_dump(mode="json")
+        content = self.rules.model_dump(mode="json", by_alias=True)
         content["providers"] = [simulated.model_dump(mode="json") | {"base_url": base_url}]
         content["models"] = [model | {"provider": simulated.name} for model in content["models"]]
         return Catalogue(_rules(content))

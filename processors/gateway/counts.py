@@ -6,7 +6,6 @@ from enum import StrEnum
 
 from schemas.usage import Usage
 
-INPUT_TOKENS_MAX = 100_000_000
 USAGE_FACTOR_MAX = 2
 """Servers count some framing beyond the asked maximum; twice as much output is not a count to believe."""
 
@@ -89,9 +88,15 @@ def counted(tokens: Mapping[Kind, int], parts: Mapping[TokenClass, int] | None =
     return None if min(found.values(), default=0) < 0 else TokenCount(found)
 
 
-def believable(count: TokenCount | None, output_tokens_max: int) -> TokenCount | None:
-    """Return the count unless it cannot be that of an answered call with that maximum of output."""
-    if count is None or not 0 < count.input <= INPUT_TOKENS_MAX:
+def believable(count: TokenCount | None, context_tokens: int, output_tokens_max: int) -> TokenCount | None:
+    """Return the count unless it cannot be that of an answered call.
+
+    Args:
+        count: as the provider told it, or None.
+        context_tokens: the model's window; no prompt is larger.
+        output_tokens_max: most tokens that the answer was allowed.
+    """
+    if count is None or not 0 < count.input <= context_tokens:
         return None
     return count if count.usage.output <= USAGE_FACTOR_MAX * output_tokens_max else None
 

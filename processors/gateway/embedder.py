@@ -1,23 +1,39 @@
-"""Embeddings of texts by a provider: one exchange, counted and priced."""
+"""Embeddings of texts: a model call like any other, through the same gateway."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-from processors.errors import ProviderMalformedError
-from processors.gateway import tokens
-from processors.gateway.counts import INPUT_TOKENS_MAX, of_text
-from processors.gateway.formats.embeddings import EMBEDDING_FORMATS, ParsedEmbeddings, Vector
-from processors.gateway.price_lists import PriceList
-from processors.gateway.prices import cost_of
-from processors.gateway.reading import read_object
-from processors.gateway.wire import NotAnAnswerError, Transport
-from processors.ports import Clock
-from schemas.catalogue import ProviderRules
-from schemas.usage import Usage
+from processors.gateway.vectors import Vector, unpacked
+from processors.model import ChatMessage, ModelRequest
+from processors.ports import ModelGateway
+from schemas.task import Task
+from schemas.usage import UsageRecorded
 
-TEXTS_MAX = 100
-"""Gemini takes no more at once. Source: https://ai.google.dev/api/embeddings"""
+TEXTS_MAX = 32
+"""The largest models give 3,072 numbers a text, of 25 characters each: so many fit the bound of an answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbeddingRequest:
+    """Texts to embed.
+
+    Attributes:
+        task: the task that pays.
+        recipe: `name@version`.
+        revision: identity of the work; it has to change with the texts.
+        step: path of the step in the run.
+        model: name in the catalogue of a model whose kind is `embedding`.
+        texts: 1 to TEXTS_MAX of them, none empty.
+        budget_usd: most that the call may cost, or None.
+    """
+
+    task: Task
+    recipe: str
+    revision: str
+    step: str
+    model: str
+    texts: tuple[str, ...]
+    budget_usd: Decimal | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,70 +41,47 @@ class Embedded:
     """Vectors, and what they took.
 
     Attributes:
-        vectors: one for each text, in their order.
-        usage: tokens in normal form; only input.
-        usage_estimated: whether they are our own count.
-        cost_usd: price.
+        vectors: one for each text, in their order, at half precision.
+        recorded: the call as the usage topic carries it.
     """
 
     vectors: tuple[Vector, ...]
-    usage: Usage
-    usage_estimated: bool
-    cost_usd: Decimal
+    recorded: UsageRecorded
 
 
 class Embedder:
-    """A model of embeddings at one provider.
+    """Asks the gateway for vectors: journal, budgets, limits, breakers and ledger are those of all calls.
+
+    The journal keeps the vectors, at most 0.3 MB for a call, so the same call again is free.
 
     Args:
-        rules: the provider.
-        model: name as the provider knows it.
-        prices: of the model.
-        transport: the way to the provider.
-        clock: the time of day.
-
-    Raises:
-        KeyError: the provider's format has no embeddings: a wrong wiring.
+        gateway: the Messaging Gateway, or a record's view of it.
     """
 
-    def __init__(
-        self, *, rules: ProviderRules, model: str, prices: PriceList, transport: Transport, clock: Clock
-    ) -> None:
-        self._provider = rules.name
-        self._model = model
-        self._prices = prices
-        self._transport = transport
-        self._clock = clock
-        self._format = EMBEDDING_FORMATS[rules.format]
+    def __init__(self, gateway: ModelGateway) -> None:
+        self._gateway = gateway
 
-    async def embed(self, texts: Sequence[str]) -> Embedded:
-        """Return a vector for each of 1 to TEXTS_MAX texts.
+    async def embed(self, request: EmbeddingRequest) -> Embedded:
+        """Return a vector for each text.
 
         Raises:
             ValueError: no text, or too many: a bug of the caller.
-            UnpricedModelError: no price is known; nothing was asked.
-            TransientError, PermanentError: any `Provider*Error`.
+            ProcessingError: as the gateway's `complete`.
         """
-        if not 0 < len(texts) <= TEXTS_MAX:
-            raise ValueError(f"{len(texts)} texts, expected 1 to {TEXTS_MAX}")
-        own = of_text(sum(map(tokens.estimate, texts)), 0)
-        now = self._clock.now()
-        cost_of(self._model, self._prices, own, now)
-        answer = await self._transport.send(self._format.build_request(self._model, texts))
-        content = read_object(self._provider, answer, now)
-        try:
-            parsed = self._format.parse_answer(content, len(texts))
-        except NotAnAnswerError as error:
-            raise ProviderMalformedError(f"{self._provider} answered 200, but {error}") from error
-        told = parsed.count if _believable(parsed) else None
-        count = told or own
-        return Embedded(
-            vectors=parsed.vectors,
-            usage=count.usage,
-            usage_estimated=told is None,
-            cost_usd=cost_of(self._model, self._prices, count, now).total,
+        if not 0 < len(request.texts) <= TEXTS_MAX:
+            raise ValueError(f"{len(request.texts)} texts, expected 1 to {TEXTS_MAX}")
+        answer = await self._gateway.complete(
+            ModelRequest(
+                task=request.task,
+                recipe=request.recipe,
+                revision=request.revision,
+                step=request.step,
+                model=request.model,
+                messages=tuple(ChatMessage(role="user", content=text) for text in request.texts),
+                schema_name="vectors",
+                schema=None,
+                output_tokens_max=0,
+                budget_usd=request.budget_usd,
+            )
         )
-
-
-def _believable(parsed: ParsedEmbeddings) -> bool:
-    return parsed.count is not None and 0 < parsed.count.input <= INPUT_TOKENS_MAX
+        return Embedded(vectors=unpacked(answer.text), recorded=answer.recorded)

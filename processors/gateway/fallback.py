@@ -23,10 +23,8 @@ from processors.errors import (
     BudgetExhaustedError,
     ProcessingError,
     PromptTooLongError,
-    ProviderQuotaError,
     ProviderRateLimitedError,
     ProviderRejectedError,
-    ProviderUnavailableError,
     ScopeClosedError,
     TransientError,
     UnavailableError,
@@ -47,7 +45,6 @@ UNFIT = (
     UnpricedModelError,
     ProviderRejectedError,
 )
-UNBILLED = (*UNFIT, UnavailableError, ProviderRateLimitedError, ProviderQuotaError)
 
 
 class Purse:
@@ -172,9 +169,7 @@ def maybe_billed(error: BaseException | None) -> bool:
     """Return whether a call that ended so may be paid for."""
     if isinstance(error, ScopeClosedError) and error.__cause__ is not None:
         return maybe_billed(error.__cause__)  # the call opened its breaker
-    if isinstance(error, ProviderUnavailableError):
-        return error.billed
-    return not isinstance(error, UNBILLED)
+    return getattr(error, "billed", True)
 
 
 def outcome(errors: list[ProcessingError]) -> ProcessingError:

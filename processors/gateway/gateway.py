@@ -238,7 +238,7 @@ class Gateway:
         wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
         provider = plan.provider
         return await call(
-            provider,
+            plan.speech,
             self._transports[provider.name],
             wire,
             self._clock.now(),
@@ -248,11 +248,13 @@ class Gateway:
 
     def _priced(self, plan: CallPlan, attempt: int, heard: Heard) -> JournaledAnswer:
         parsed = heard.parsed
-        given = believable(parsed.count, plan.request.output_tokens_max)
-        count = given or of_text(plan.demand.input_tokens, tokens.estimate(parsed.text))
+        given = believable(parsed.count, plan.context_tokens, plan.request.output_tokens_max)
+        kept = kept_text(plan.request, parsed)
+        output_tokens = min(tokens.estimate(kept), plan.request.output_tokens_max)
+        count = given or of_text(plan.demand.input_tokens, output_tokens)
         return JournaledAnswer(
             attempt=attempt,
-            text=kept_text(plan.request, parsed),
+            text=kept,
             finish_reason="length" if parsed.stop_reason is StopReason.LENGTH else "stop",
             provider=plan.provider.name,
             model=plan.request.model,

@@ -10,15 +10,15 @@ from processors.gateway import tokens
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.fallback import FALLBACK_AFTER_S
-from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallKey, InsteadOf
 from processors.gateway.limits import Demand
 from processors.gateway.prices import Prices
+from processors.gateway.speech import Speech, speech
 from processors.gateway.wire import WireRequest
 from processors.model import CallPhase, CallState, ModelRequest
 from processors.ports import Clock
 from schemas.base import Lane
-from schemas.catalogue import ProviderRules
+from schemas.catalogue import ModelKind, ModelRules, ProviderRules
 from schemas.scope import Scope, ScopeKind
 
 
@@ -31,7 +31,8 @@ class CallPlan:
         intent: what is booked for it.
         demand: what it takes of the provider's limits.
         provider: who answers.
-        context_tokens: the model's window.
+        speech: how the provider is spoken to.
+        context_tokens: the window that all of the prompt has to fit.
         wire: what goes out, but for the headers that name the attempt.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
         instead_of: the model that was to answer and did not; None: this one is.
@@ -41,6 +42,7 @@ class CallPlan:
     intent: CallIntent
     demand: Demand
     provider: ProviderRules
+    speech: Speech
     context_tokens: int
     wire: WireRequest
     planned_at: datetime
@@ -94,8 +96,10 @@ class Planner:
         """
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
-        wire = FORMATS[provider.format].build_request(request, stream=provider.stream)
-        input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
+        spoken = speech(request, model, provider)
+        wire = spoken.spoken.build_request(request, stream=spoken.stream)
+        context_tokens = _context_tokens(request, model)
+        input_tokens_max = tokens.input_max(wire.body, context_tokens)
         now = self._clock.now()
         cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
         _within(request, cost_max_usd)
@@ -112,7 +116,7 @@ class Planner:
         )
         demand = Demand(
             model=model.name,
-            input_tokens=tokens.input_estimate(wire.body),
+            input_tokens=_input_estimate(request, model, wire),
             output_tokens_max=request.output_tokens_max,
             lane=request.task.lane,
             tenant=request.task.tenant,
@@ -125,11 +129,24 @@ class Planner:
             intent=intent,
             demand=demand,
             provider=provider,
-            context_tokens=model.context_tokens,
+            speech=spoken,
+            context_tokens=context_tokens,
             wire=wire,
             planned_at=now,
             instead_of=instead_of,
         )
+
+
+def _context_tokens(request: ModelRequest, model: ModelRules) -> int:
+    """Texts to embed have a window each."""
+    return model.context_tokens * (len(request.messages) if model.kind is ModelKind.EMBEDDING else 1)
+
+
+def _input_estimate(request: ModelRequest, model: ModelRules, wire: WireRequest) -> int:
+    """Framing counts as in a chat; texts to embed have none."""
+    if model.kind is ModelKind.CHAT:
+        return tokens.input_estimate(wire.body)
+    return sum(tokens.estimate(message.content) for message in request.messages)
 
 
 def _within(request: ModelRequest, cost_max_usd: Decimal) -> None:

@@ -1,13 +1,13 @@
 """Where prices come from: the price book that is shipped with `genai-prices`, or a catalogue's own."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Protocol
 
 from processors.errors import UnpricedModelError
 from processors.gateway.rates import Rates, rates
-from schemas.catalogue import OwnPrice
+from schemas.catalogue import OwnPrice, TokenPrice
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -31,23 +31,28 @@ class PriceList(Protocol):
 
 
 class OwnPriceList:
-    """A price that the catalogue gives."""
+    """Prices that the catalogue gives.
+
+    Args:
+        name: of the model, for error texts.
+        price: the first one with its later changes.
+    """
 
     def __init__(self, name: str, price: OwnPrice) -> None:
-        named = {"input_mtok": price.input, "output_mtok": price.output}
-        cached = {"cache_read_mtok": price.cache_read, "cache_write_mtok": price.cache_write}
-        given = {key: value for key, value in cached.items() if value is not None}
+        dated = ((date.min, price), *((change.from_day, change) for change in price.changes))
         self._name = name
-        self._rates = (rates(named | given),)
+        self._newest_first = tuple((day, _rates(each), _rates(each.batch)) for day, each in reversed(dated))
 
     def at(self, moment: datetime, *, batch: bool = False) -> tuple[Rates, ...]:
         """Return the rates; see the protocol."""
-        del moment
-        if batch:
+        today = moment.astimezone(UTC).date()
+        single, batched = next(found for day, *found in self._newest_first if day <= today)
+        if batch and not batched:
             raise UnpricedModelError(
-                f"model {self._name!r}: an own price holds for single calls, not for batches"
+                f"model {self._name!r}: its own price has no `batch` that holds on {today}, expected one;"
+                " add it"
             )
-        return self._rates
+        return batched if batch else single
 
 
 class BookPriceList:
@@ -102,6 +107,15 @@ def look_up(name: str, provider: str, model: str) -> BookPriceList:
             " correct the reference or give an own price in the catalogue"
         ) from None
     return BookPriceList(name, found)
+
+
+def _rates(price: TokenPrice | None) -> tuple[Rates, ...]:
+    """Return the rates of an own price, none for none."""
+    if price is None:
+        return ()
+    named = {"input_mtok": price.input, "output_mtok": price.output}
+    cached = {"cache_read_mtok": price.cache_read, "cache_write_mtok": price.cache_write}
+    return (rates(named | {key: value for key, value in cached.items() if value is not None}),)
 
 
 def _prices(found: Mapping[str, Any], start: int) -> dict[str, Decimal]:

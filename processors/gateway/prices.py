@@ -9,10 +9,14 @@ from processors.gateway.catalogue import Catalogue
 from processors.gateway.counts import Kind, Modality, TokenCount, of_text
 from processors.gateway.price_lists import OwnPriceList, PriceList, look_up
 from processors.gateway.rates import Cost, Rates
-from schemas.catalogue import ModelRules, OwnPrice
+from schemas.catalogue import ModelKind, ModelRules, OwnPrice
 
 INPUTS = (Kind.FRESH, Kind.CACHE_READ, Kind.CACHE_WRITE, Kind.CACHE_WRITE_1H)
 OUTPUTS = (Kind.OUTPUT, Kind.REASONING)
+NEEDED = {
+    ModelKind.CHAT: {(Kind.FRESH, Modality.TEXT), (Kind.OUTPUT, Modality.TEXT)},
+    ModelKind.EMBEDDING: {(Kind.FRESH, Modality.TEXT)},
+}
 
 
 class Prices:
@@ -96,7 +100,7 @@ def _price_list(model: ModelRules, now: datetime) -> PriceList:
         return OwnPriceList(model.name, model.price)
     found = look_up(model.name, model.price.provider, model.price.model)
     tier = _tier(found.at(now), of_text(1, 1))
-    if {(Kind.FRESH, Modality.TEXT), (Kind.OUTPUT, Modality.TEXT)} - tier.by_class.keys():
+    if NEEDED[model.kind] - tier.by_class.keys():
         raise UnpricedModelError(
             f"model {model.name!r}: genai-prices has no price of its input or output tokens;"
             " give an own price in the catalogue"

@@ -21,6 +21,8 @@ STATUS_OF_TYPE = {
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
     "overloaded_error": 529,
+    "timeout_error": 504,
+    "request_too_large": 413,
     "invalid_request_error": 400,
     "authentication_error": 401,
     "billing_error": 402,

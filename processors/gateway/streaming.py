@@ -26,12 +26,18 @@ class StreamReader:
         self._spoken = spoken
         self._assembler = spoken.new_assembler()
         self._first_at_s: float | None = None
+        self._events_count = 0
         self._output_tokens = 0
 
     @property
     def first_at_s(self) -> float | None:
         """Time of the event loop when the first word or tool call came, or None."""
         return self._first_at_s
+
+    @property
+    def begun(self) -> bool:
+        """Whether an answer was under way: an error that comes alone is what a status would have been."""
+        return self._events_count > 1
 
     async def read(self, stream: WireStream, now: datetime) -> ParsedAnswer:
         """Return what the model said, once the stream is over.
@@ -47,6 +53,7 @@ class StreamReader:
             return read_answer(self._provider, self._spoken, answer, now)
         try:
             async for event in events(stream.chunks):  # bounded by the transport, in bytes and time
+                self._events_count += 1
                 self._note(self._assembler.add(event))
         except NotAnAnswerError as error:
             raise ProviderMalformedError(f"{self._provider}: {error}") from error

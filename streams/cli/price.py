@@ -16,7 +16,7 @@ from processors.gateway.raw_usage import PricedUsage, RawUsage, UnreadableUsageE
 from schemas.raw_usage import RawUsageLine
 from streams.cli.exits import FAILED, WorkFailedError, exit_codes
 from streams.cli.printable import one_line
-from streams.models import configured_catalogue
+from streams.models import written_catalogue
 from streams.settings import Settings
 
 LINE_BYTES_MAX = 1_048_576
@@ -25,15 +25,20 @@ ERROR_CHARS_MAX = 300
 
 @click.command("price")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--providers",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Catalogue whose own prices go first; default: that of the settings.",
+)
 @click.option("--json", "as_json", is_flag=True, help="A line for each row: tokens and prices, or error.")
 @click.pass_context
-def command(context: click.Context, file: Path, *, as_json: bool) -> None:
+def command(context: click.Context, file: Path, *, providers: Path | None, as_json: bool) -> None:
     """Price the raw usage objects of FILE: JSON lines with provider, model, usage, maybe api and date.
 
     A row that cannot be priced is told as an error and the rest goes on; the exit code is then 1.
     """
     with exit_codes():
-        catalogue = configured_catalogue(Settings.load())
+        catalogue = written_catalogue(providers or Settings.load().providers)
         total, errors = Decimal(0), 0
         for number, line in enumerate(_lines(file), 1):
             row = _priced(number, line, catalogue)

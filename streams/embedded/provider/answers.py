@@ -11,7 +11,7 @@ from streams.embedded.provider.chance import Chance
 from streams.embedded.provider.config import Fault, ProviderConfig
 from streams.embedded.provider.facts import invent, read_facts
 from streams.embedded.provider.prose import Bounds, Prose
-from streams.embedded.provider.wire import Answer, FinishReason, ModelRequest, cut_to_tokens
+from streams.embedded.provider.wire import Answer, FinishReason, ModelRequest, ToolCall, cut_to_tokens
 from streams.embedded.provider.writer import write_document
 
 TEXTS_CACHED_MAX = 4_096
@@ -34,8 +34,17 @@ class Author:
         Raises:
             SchemaUnsupportedError: No document can be written for the schema of the request.
         """
+        if request.vectors is not None:  # the format itself makes them
+            return Answer(content="", with_usage=fault is not Fault.MISSING_USAGE)
         if fault is Fault.REFUSAL:
-            return Answer(content=None, refusal=phrases.REFUSAL)
+            return Answer(refusal=phrases.REFUSAL)
+        if request.wants_tool_call:
+            answer = Answer(
+                tool_call=self._tool_call(request),
+                finish_reason=FinishReason.TOOL_CALLS,
+                with_usage=fault is not Fault.MISSING_USAGE,
+            )
+            return _bounded(answer, request.output_tokens_max)
         text = self._write(request, invented=True) if fault is Fault.NONSENSE else self._text(request)
         if fault is Fault.WRONG_SCHEMA:
             text = self._without_required(request, text)
@@ -44,6 +53,13 @@ class Author:
             share = self._chance(b"cut", request).between(*CUT_SHARE)
             return replace(answer, content=text[: int(len(text) * share)], finish_reason=FinishReason.LENGTH)
         return _bounded(answer, request.output_tokens_max)
+
+    def _tool_call(self, request: ModelRequest) -> ToolCall:
+        """Call the first tool that is offered, with arguments from the facts."""
+        tool, facts = request.tools[0], read_facts(request.messages)
+        arguments = write_document(tool.parameters, facts, self._chance(b"tool", request), self._body_chars)
+        call_id = f"call_{request.fingerprint.hex()}"
+        return ToolCall(id=call_id, name=tool.name, arguments=orjson.dumps(arguments).decode())
 
     def _text(self, request: ModelRequest) -> str:
         text = self._texts.get(request.fingerprint)
@@ -90,4 +106,4 @@ def _bounded(answer: Answer, tokens_max: int | None) -> Answer:
     if tokens_max is None or answer.output_tokens <= tokens_max:
         return answer
     cut = cut_to_tokens(answer.content or "", tokens_max)
-    return replace(answer, content=cut, finish_reason=FinishReason.LENGTH)
+    return replace(answer, content=cut, tool_call=None, finish_reason=FinishReason.LENGTH)

@@ -4,7 +4,7 @@ Source: https://docs.anthropic.com/en/api/messages, and recorded exchanges.
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +21,7 @@ from streams.embedded.provider.request_fields import (
     neutral_request,
     tokens_max,
 )
+from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
     Answer,
@@ -29,12 +30,18 @@ from streams.embedded.provider.wire import (
     Json,
     Message,
     ModelRequest,
+    OfferedTool,
     Problem,
     Role,
+    ToolCall,
 )
 
 ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
-STOP_REASONS = {FinishReason.STOP: "end_turn", FinishReason.LENGTH: "max_tokens"}
+STOP_REASONS = {
+    FinishReason.STOP: "end_turn",
+    FinishReason.LENGTH: "max_tokens",
+    FinishReason.TOOL_CALLS: "tool_use",
+}
 KINDS = {
     401: "authentication_error",
     404: "not_found_error",
@@ -46,7 +53,7 @@ KINDS = {
 
 
 class AnthropicMessages:
-    """The format of `POST /v1/messages`, without tool calls."""
+    """The format of `POST /v1/messages`."""
 
     name = "anthropic_messages"
     path = "/v1/messages"
@@ -66,7 +73,12 @@ class AnthropicMessages:
         said = tuple(_message(found, index) for index, found in enumerate(listed(content, "messages")))
         instructions = (Message(role=Role.INSTRUCTIONS, text=system),) if system else ()
         return neutral_request(
-            content, model_name(content.get("model")), (*instructions, *said), _schema(content), bound
+            content,
+            model=model_name(content.get("model")),
+            messages=(*instructions, *said),
+            schema=_schema(content),
+            output_tokens_max=bound,
+            tools=_tools(content),
         )
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
@@ -83,7 +95,7 @@ class AnthropicMessages:
             "type": "message",
             "role": "assistant",
             "model": request.model,
-            "content": [{"type": "text", "text": answer.content}] if answer.content is not None else [],
+            "content": list(_blocks(answer)),
             "stop_reason": "refusal" if answer.refusal else STOP_REASONS[answer.finish_reason],
             "stop_sequence": None,
             **({"usage": usage} if answer.with_usage else {}),
@@ -113,7 +125,25 @@ def _message(message: Any, index: int) -> Message:
         raise invalid_request(
             f"{param} must be an object whose role is one of {', '.join(ROLES)}.", param=param
         )
-    return Message(role=role, text=joined_text(message.get("content"), f"{param}.content"))
+    results = tuple(each for each in objects(message.get("content")) if each.get("type") == "tool_result")
+    texts = [
+        joined_text(found, f"{param}.content") for found in (message.get("content"), *_contents(results))
+    ]
+    return Message(role=Role.TOOL if results else role, text="\n".join(filter(None, texts)))
+
+
+def _contents(results: Iterable[Json]) -> Iterator[Any]:
+    return (result.get("content") for result in results)
+
+
+def _tools(content: Json) -> tuple[OfferedTool, ...]:
+    said = objects(content.get("messages"))
+    blocks = [block for message in said for block in objects(message.get("content"))]
+    require_called(
+        (block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"),
+        (block.get("id") for block in blocks if block.get("type") == "tool_use"),
+    )
+    return offered(objects(content.get("tools")), "input_schema")
 
 
 def _schema(content: Json) -> Any:
@@ -129,6 +159,17 @@ def _schema(content: Json) -> Any:
     return schema
 
 
+def _blocks(answer: Answer) -> Iterator[Json]:
+    if answer.content is not None:
+        yield {"type": "text", "text": answer.content}
+    if answer.tool_call is not None:
+        yield _tool_use(answer.tool_call)
+
+
+def _tool_use(call: ToolCall) -> Json:
+    return {"type": "tool_use", "id": call.id, "name": call.name, "input": orjson.loads(call.arguments)}
+
+
 def _events(message: Json, answer: Answer) -> Iterator[Json]:
     usage = message.get("usage", {})
     begun = {**message, "content": [], "stop_reason": None}
@@ -136,14 +177,26 @@ def _events(message: Json, answer: Answer) -> Iterator[Json]:
         begun["usage"] = {**usage, "output_tokens": 1}
     yield {"type": "message_start", "message": begun}
     for index, block in enumerate(message["content"]):
-        yield {"type": "content_block_start", "index": index, "content_block": {**block, "text": ""}}
-        for piece in pieces(block["text"]):
-            delta = {"type": "text_delta", "text": piece}
+        empty, deltas = _in_pieces(block)
+        yield {"type": "content_block_start", "index": index, "content_block": empty}
+        for delta in deltas:
             yield {"type": "content_block_delta", "index": index, "delta": delta}
         yield {"type": "content_block_stop", "index": index}
     ended = {"type": "message_delta", "delta": {"stop_reason": message["stop_reason"]}}
     yield ended | ({"usage": {"output_tokens": answer.output_tokens}} if usage else {})
     yield {"type": "message_stop"}
+
+
+def _in_pieces(block: Json) -> tuple[Json, Iterator[Json]]:
+    """Return the block as it begins, and what comes after."""
+    if block["type"] == "text":
+        return {**block, "text": ""}, (
+            {"type": "text_delta", "text": piece} for piece in pieces(block["text"])
+        )
+    arguments = pieces(orjson.dumps(block["input"]).decode())
+    return {**block, "input": {}}, (
+        {"type": "input_json_delta", "partial_json": piece} for piece in arguments
+    )
 
 
 def _limit_headers(name: str, state: WindowState, identity: Identity) -> dict[str, str]:

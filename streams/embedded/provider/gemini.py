@@ -20,6 +20,7 @@ from streams.embedded.provider.request_fields import (
     neutral_request,
     tokens_max,
 )
+from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
     Answer,
@@ -28,12 +29,19 @@ from streams.embedded.provider.wire import (
     Json,
     Message,
     ModelRequest,
+    OfferedTool,
     Problem,
     Role,
 )
 
 ROLES = {None: Role.USER, "user": Role.USER, "model": Role.ASSISTANT}
-FINISH_REASONS = {FinishReason.STOP: "STOP", FinishReason.LENGTH: "MAX_TOKENS"}
+FINISH_REASONS = {
+    FinishReason.STOP: "STOP",
+    FinishReason.LENGTH: "MAX_TOKENS",
+    FinishReason.TOOL_CALLS: "STOP",
+}
+SIGNATURE = "c2ltdWxhdGVk"
+"""What thoughts are signed with: opaque to callers, who have to send it back with the call."""
 STATUS = {
     401: "UNAUTHENTICATED",
     404: "NOT_FOUND",
@@ -44,7 +52,7 @@ STATUS = {
 
 
 class Gemini:
-    """The format of `POST …/models/MODEL:generateContent`, without tool calls.
+    """The format of `POST …/models/MODEL:generateContent`.
 
     Args:
         stream: whether it is that of `:streamGenerateContent` instead.
@@ -70,10 +78,11 @@ class Gemini:
         instructions = (Message(role=Role.INSTRUCTIONS, text=system),) if system else ()
         request = neutral_request(
             content,
-            model_name(model),
-            (*instructions, *said),
-            config.get("responseJsonSchema") or config.get("responseSchema"),
-            tokens_max(config, "maxOutputTokens"),
+            model=model_name(model),
+            messages=(*instructions, *said),
+            schema=config.get("responseJsonSchema") or config.get("responseSchema"),
+            output_tokens_max=tokens_max(config, "maxOutputTokens"),
+            tools=_tools(content),
         )
         return replace(request, stream=self._stream)
 
@@ -89,8 +98,9 @@ class Gemini:
         whole = common | ({"usageMetadata": usage} if answer.with_usage else {})
         reason = "SAFETY" if answer.refusal else FINISH_REASONS[answer.finish_reason]
         if request.stream:
-            return unnamed(_chunks(answer.content or "", common, whole, reason))
-        return orjson.dumps(whole | {"candidates": [_candidate(answer.content, reason)]})
+            return unnamed(_chunks(answer, common, whole, reason))
+        parts = None if answer.refusal else [*_call_parts(answer), *_text_parts(answer.content)]
+        return orjson.dumps(whole | {"candidates": [_candidate(parts, reason)]})
 
     def problem(self, problem: Problem) -> bytes:
         """Write an error object."""
@@ -112,7 +122,30 @@ def _message(found: Any, index: int) -> Message:
     role = ROLES.get(found.get("role")) if isinstance(found, dict) else None
     if role is None:
         raise invalid_request(f"{param} must be an object whose role is user or model.", param=param)
-    return Message(role=role, text=_parts_text(found, param))
+    results = [
+        result
+        for part in objects(found.get("parts"))
+        if isinstance(result := part.get("functionResponse"), dict)
+    ]
+    told = [orjson.dumps(result.get("response")).decode() for result in results]
+    text = "\n".join(filter(None, (_parts_text(found, param), *told)))
+    return Message(role=Role.TOOL if results else role, text=text)
+
+
+def _tools(content: Json) -> tuple[OfferedTool, ...]:
+    said = objects(content.get("contents"))
+    parts = [part for message in said for part in objects(message.get("parts"))]
+    calls = [part for part in parts if isinstance(part.get("functionCall"), dict)]
+    results = [found for part in parts if isinstance(found := part.get("functionResponse"), dict)]
+    require_called(
+        (result.get("name") for result in results), (call["functionCall"].get("name") for call in calls)
+    )
+    if any(call.get("thoughtSignature") != SIGNATURE for call in calls):
+        raise invalid_request("A functionCall lacks the thoughtSignature that it came with. Send it back.")
+    declared = (
+        each for tool in objects(content.get("tools")) for each in objects(tool.get("functionDeclarations"))
+    )
+    return offered(declared, "parametersJsonSchema")
 
 
 def _parts_text(found: Any, param: str) -> str:
@@ -120,12 +153,23 @@ def _parts_text(found: Any, param: str) -> str:
     return joined_text([parts] if isinstance(parts, dict) else parts, f"{param}.parts")
 
 
-def _candidate(text: str | None, reason: str | None) -> Json:
-    content = {} if text is None else {"content": {"parts": [{"text": text}], "role": "model"}}
+def _text_parts(text: str | None) -> list[Json]:
+    return [] if text is None else [{"text": text}]
+
+
+def _call_parts(answer: Answer) -> list[Json]:
+    if answer.tool_call is None:
+        return []
+    call = {"name": answer.tool_call.name, "args": orjson.loads(answer.tool_call.arguments)}
+    return [{"functionCall": call, "thoughtSignature": SIGNATURE}]
+
+
+def _candidate(parts: list[Json] | None, reason: str | None) -> Json:
+    content = {} if parts is None else {"content": {"parts": parts, "role": "model"}}
     return {**content, "index": 0, **({} if reason is None else {"finishReason": reason})}
 
 
-def _chunks(text: str, common: Json, whole: Json, reason: str) -> Iterator[Json]:
-    for piece in pieces(text):
-        yield common | {"candidates": [_candidate(piece, None)]}
-    yield whole | {"candidates": [_candidate("", reason)]}
+def _chunks(answer: Answer, common: Json, whole: Json, reason: str) -> Iterator[Json]:
+    for part in (*_call_parts(answer), *({"text": piece} for piece in pieces(answer.content or ""))):
+        yield common | {"candidates": [_candidate([part], None)]}
+    yield whole | {"candidates": [_candidate([{"text": ""}], reason)]}

@@ -5,7 +5,8 @@ Source: https://platform.openai.com/docs/api-reference/chat, and recorded exchan
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -21,6 +22,7 @@ from streams.embedded.provider.request_fields import (
     model_name,
     tokens_max,
 )
+from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
     Answer,
@@ -28,8 +30,10 @@ from streams.embedded.provider.wire import (
     Json,
     Message,
     ModelRequest,
+    OfferedTool,
     Problem,
     Role,
+    ToolCall,
 )
 
 OPENAI_VERSION = "2020-10-01"
@@ -46,7 +50,7 @@ ROLES = {
 
 
 class OpenAIChat:
-    """The format of `POST /v1/chat/completions`, without tool calls."""
+    """The format of `POST /v1/chat/completions`."""
 
     name = "openai_chat"
     path = "/v1/chat/completions"
@@ -62,7 +66,9 @@ class OpenAIChat:
         content = json_object(body)
         _refuse_unsupported(content)
         form = content.get("response_format")
+        tools = _tools(content)
         depends_on = [content.get("model"), content.get("messages"), form, content.get("seed")]
+        depends_on += [tool.name for tool in tools]
         return ModelRequest(
             model=model_name(content.get("model")),
             messages=_messages(content),
@@ -72,6 +78,7 @@ class OpenAIChat:
             fingerprint=hashlib.blake2b(orjson.dumps(depends_on), digest_size=16).digest(),
             body_sha256=body_sha256(content),
             stream=bool(content.get("stream")),
+            tools=tools,
         )
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
@@ -125,6 +132,18 @@ def _refuse_unsupported(content: Json) -> None:
         raise invalid_request("Forced tool calls are not simulated. Send auto or none.", param="tool_choice")
 
 
+def _tools(content: Json) -> tuple[OfferedTool, ...]:
+    messages = tuple(objects(content.get("messages")))
+    require_called(
+        (message.get("tool_call_id") for message in messages if message.get("role") == "tool"),
+        (call.get("id") for message in messages for call in objects(message.get("tool_calls"))),
+    )
+    if content.get("tool_choice") == "none":
+        return ()
+    found = (tool.get("function") for tool in objects(content.get("tools")))
+    return offered((tool for tool in found if isinstance(tool, dict)), "parameters")
+
+
 def _messages(content: Json) -> tuple[Message, ...]:
     return tuple(_message(message, index) for index, message in enumerate(listed(content, "messages")))
 
@@ -161,7 +180,17 @@ def _choice(answer: Answer) -> Json:
         "refusal": answer.refusal,
         "annotations": [],
     }
+    if answer.tool_call is not None:
+        message["tool_calls"] = [_tool_call(answer.tool_call)]
     return {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason.value}
+
+
+def _tool_call(call: ToolCall) -> Json:
+    return {
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    }
 
 
 def _stream(completion: Json, answer: Answer) -> bytes:
@@ -169,11 +198,21 @@ def _stream(completion: Json, answer: Answer) -> bytes:
         "object": "chat.completion.chunk"
     }
     key, text = ("refusal", answer.refusal) if answer.refusal else ("content", answer.content)
-    deltas = [{"role": "assistant"}, *({key: piece} for piece in pieces(text or ""))]
+    deltas = [{"role": "assistant"}, *({key: piece} for piece in pieces(text or "")), *_tool_deltas(answer)]
     chunks = [_chunk(common, delta, None) for delta in deltas]
     ended = _chunk(common, {}, answer.finish_reason.value)
     counted = [common | {"choices": [], "usage": completion["usage"]}] if "usage" in completion else []
     return unnamed([*chunks, ended, *counted]) + DONE
+
+
+def _tool_deltas(answer: Answer) -> Iterator[Json]:
+    """The call comes first without its arguments, then they come in pieces."""
+    call = answer.tool_call
+    if call is None:
+        return
+    yield {"tool_calls": [{"index": 0, **_tool_call(replace(call, arguments=""))}]}
+    for piece in pieces(call.arguments):
+        yield {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
 
 
 def _chunk(common: Json, delta: Json, finish_reason: str | None) -> Json:

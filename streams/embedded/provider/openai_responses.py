@@ -19,6 +19,7 @@ from streams.embedded.provider.request_fields import (
     neutral_request,
     tokens_max,
 )
+from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     Answer,
     FinishReason,
@@ -26,12 +27,13 @@ from streams.embedded.provider.wire import (
     Json,
     Message,
     ModelRequest,
+    OfferedTool,
     Role,
 )
 
 
 class OpenAIResponses(OpenAIChat):
-    """The format of `POST /v1/responses`, without tool calls; key, errors and headers are those of chat."""
+    """The format of `POST /v1/responses`; key, errors and headers are those of chat."""
 
     name = "openai_responses"
     path = "/v1/responses"
@@ -44,10 +46,11 @@ class OpenAIResponses(OpenAIChat):
             raise invalid_request("Earlier and background responses are not simulated. Send all input.")
         return neutral_request(
             content,
-            model_name(content.get("model")),
-            _messages(content),
-            _schema(content),
-            tokens_max(content, "max_output_tokens"),
+            model=model_name(content.get("model")),
+            messages=_messages(content),
+            schema=_schema(content),
+            output_tokens_max=tokens_max(content, "max_output_tokens"),
+            tools=_tools(content),
         )
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
@@ -61,7 +64,7 @@ class OpenAIResponses(OpenAIChat):
             "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
             "error": None,
             "model": request.model,
-            "output": [{"type": "message", "role": "assistant", "content": [_part(answer)]}],
+            "output": [_item(answer)],
             "usage": _usage(request.input_tokens, answer.output_tokens) if answer.with_usage else None,
         }
         return named(_events(response, answer)) if request.stream else orjson.dumps(response)
@@ -103,6 +106,25 @@ def _schema(content: Json) -> Any:
     return schema
 
 
+def _tools(content: Json) -> tuple[OfferedTool, ...]:
+    items = tuple(objects(content.get("input")))
+    require_called(
+        (item.get("call_id") for item in items if item.get("type") == "function_call_output"),
+        (item.get("call_id") for item in items if item.get("type") == "function_call"),
+    )
+    return (
+        () if content.get("tool_choice") == "none" else offered(objects(content.get("tools")), "parameters")
+    )
+
+
+def _item(answer: Answer) -> Json:
+    call = answer.tool_call
+    if call is None:
+        return {"type": "message", "role": "assistant", "content": [_part(answer)]}
+    named = {"call_id": call.id, "name": call.name, "arguments": call.arguments}
+    return {"type": "function_call", "id": f"fc_{call.id}", "status": "completed", **named}
+
+
 def _part(answer: Answer) -> Json:
     if answer.refusal is not None:
         return {"type": "refusal", "refusal": answer.refusal}
@@ -125,4 +147,6 @@ def _events(response: Json, answer: Answer) -> Iterator[Json]:
     kind = "response.refusal.delta" if answer.refusal else "response.output_text.delta"
     for piece in pieces(answer.refusal or answer.content or ""):
         yield {"type": kind, "output_index": 0, "content_index": 0, "delta": piece}
+    for piece in pieces(answer.tool_call.arguments if answer.tool_call else ""):
+        yield {"type": "response.function_call_arguments.delta", "output_index": 0, "delta": piece}
     yield {"type": f"response.{response['status']}", "response": response}

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from streams.embedded.provider.problems import invalid_request
-from streams.embedded.provider.wire import Json, Message, ModelRequest
+from streams.embedded.provider.wire import Json, Message, ModelRequest, OfferedTool
 
 MESSAGES_MAX = 2_048
 MODEL_CHARS_MAX = 256
@@ -84,10 +84,17 @@ def tokens_max(content: Json, *names: str) -> int | None:
 
 
 def neutral_request(
-    content: Json, model: str, messages: tuple[Message, ...], schema: Any, output_tokens_max: int | None
+    content: Json,
+    *,
+    model: str,
+    messages: tuple[Message, ...],
+    schema: Any,
+    output_tokens_max: int | None,
+    tools: tuple[OfferedTool, ...],
 ) -> ModelRequest:
     """Return the request; what is said of the schema, and how, is all that the answer depends on."""
     depends_on = [model, [[message.role, message.text] for message in messages], schema, content.get("seed")]
+    depends_on += [tool.name for tool in tools]
     return ModelRequest(
         model=model,
         messages=messages,
@@ -97,6 +104,7 @@ def neutral_request(
         fingerprint=hashlib.blake2b(orjson.dumps(depends_on), digest_size=16).digest(),
         body_sha256=body_sha256(content),
         stream=bool(content.get("stream")),
+        tools=tools,
     )
 
 

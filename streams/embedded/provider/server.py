@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from streams.embedded.provider.anthropic_messages import AnthropicMessages
 from streams.embedded.provider.config import ModelBehaviour, ProviderConfig
+from streams.embedded.provider.embeddings import GeminiEmbeddings, OpenAIEmbeddings
 from streams.embedded.provider.exchange import BODY_BYTES_MAX, Desk
 from streams.embedded.provider.gemini import Gemini
 from streams.embedded.provider.log import GroundTruthLog
@@ -27,6 +28,8 @@ FORMATS: tuple[WireFormat, ...] = (
     AnthropicMessages(),
     Gemini(stream=False),
     Gemini(stream=True),
+    OpenAIEmbeddings(),
+    GeminiEmbeddings(),
 )
 
 BACKLOG = 4_096  # a worker opens hundreds of connections at once

@@ -31,6 +31,14 @@ class FinishReason(StrEnum):
 
     STOP = "stop"
     LENGTH = "length"
+    TOOL_CALLS = "tool_calls"
+
+
+class VectorForm(StrEnum):
+    """How the numbers of a vector are written."""
+
+    NUMBERS = "numbers"
+    BASE64 = "base64"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +47,23 @@ class Message:
 
     role: Role
     text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OfferedTool:
+    """A tool that a request offers; `parameters` is the JSON Schema of its arguments, as JSON bytes."""
+
+    name: str
+    parameters: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A tool that an answer wants called; `arguments` is a JSON object as text."""
+
+    id: str
+    name: str
+    arguments: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +78,8 @@ class ModelRequest:
         fingerprint: Of all that the text of the answer depends on.
         body_sha256: Of the canonical body (JSON with sorted keys), in hexadecimal.
         stream: Whether the answer is to come as events.
+        tools: What the answer may ask for instead of saying something.
+        vectors: How the vectors of the messages are written; none = the answer is a text.
     """
 
     model: str
@@ -62,6 +89,13 @@ class ModelRequest:
     fingerprint: bytes
     body_sha256: str
     stream: bool = False
+    tools: tuple[OfferedTool, ...] = ()
+    vectors: VectorForm | None = None
+
+    @property
+    def wants_tool_call(self) -> bool:
+        """Whether a tool is called: one is offered, and the last word is the user's, not a tool's result."""
+        return bool(self.tools) and self.messages[-1].role is Role.USER
 
     @property
     def input_tokens(self) -> int:
@@ -71,17 +105,19 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """An answer, whatever its format. Exactly one of `content` and `refusal` is set."""
+    """An answer, whatever its format. Exactly one of `content`, `refusal` and `tool_call` is set."""
 
-    content: str | None
+    content: str | None = None
     refusal: str | None = None
+    tool_call: ToolCall | None = None
     finish_reason: FinishReason = FinishReason.STOP
     with_usage: bool = True
 
     @property
     def output_tokens(self) -> int:
         """Estimated tokens of the text; see `estimate_tokens`."""
-        return estimate_tokens(self.content or self.refusal or "")
+        called = f"{self.tool_call.name}{self.tool_call.arguments}" if self.tool_call else ""
+        return estimate_tokens(self.content or self.refusal or called)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,8 +12,10 @@ from processors.errors import (
     ProviderUnavailableError,
 )
 from processors.gateway.calling import Heard, OnHeaders, call
+from processors.gateway.formats import FORMATS
+from processors.gateway.speech import Speech
 from processors.gateway.wire import StopReason, WireAnswer, WireRequest
-from schemas.catalogue import Format, ProviderRules
+from schemas.catalogue import Format
 
 REQUEST = WireRequest(path="/x", headers={}, body=b"{}")
 STARTED = {
@@ -31,8 +33,8 @@ def a_stream(*events: object, after: bytes = b"") -> WireAnswer:
     return WireAnswer(status=200, headers={}, body=body + after)
 
 
-def rules(spoken: Format, *, stream: bool) -> ProviderRules:
-    return ProviderRules(name="p", format=spoken, stream=stream, base_url="http://p.test/v1")
+def speech(spoken: Format, *, stream: bool) -> Speech:
+    return Speech(provider="p", spoken=FORMATS[spoken], stream=stream)
 
 
 def ignore(_headers: Mapping[str, str]) -> None:
@@ -40,14 +42,14 @@ def ignore(_headers: Mapping[str, str]) -> None:
 
 
 async def streamed(transport: ScriptedTransport, on_headers: OnHeaders = ignore) -> Heard:
-    return await call(rules(Format.ANTHROPIC_MESSAGES, stream=True), transport, REQUEST, NOW, 99, on_headers)
+    return await call(speech(Format.ANTHROPIC_MESSAGES, stream=True), transport, REQUEST, NOW, 99, on_headers)
 
 
 @pytest.mark.parametrize("stream", [True, False])
 async def test_headers_are_told_of_even_where_the_answer_is_an_error(*, stream: bool) -> None:
     told: list[Mapping[str, str]] = []
     refused = WireAnswer(status=429, headers={"retry-after": "3"}, body=b"{}")
-    spoken = rules(Format.OPENAI_CHAT, stream=stream)
+    spoken = speech(Format.OPENAI_CHAT, stream=stream)
 
     with pytest.raises(ProviderRateLimitedError):
         await call(spoken, ScriptedTransport(refused), REQUEST, NOW, 99, told.append)
@@ -69,7 +71,7 @@ async def test_a_stream_is_put_together_and_tells_its_first_word() -> None:
 async def test_an_answer_that_is_no_stream_has_no_first_word() -> None:
     transport = ScriptedTransport(a_completion())
 
-    heard = await call(rules(Format.OPENAI_CHAT, stream=False), transport, REQUEST, NOW, 99, ignore)
+    heard = await call(speech(Format.OPENAI_CHAT, stream=False), transport, REQUEST, NOW, 99, ignore)
 
     assert heard.first_token_s is None
 
@@ -119,7 +121,7 @@ async def test_gemini_tells_the_wait_in_the_body() -> None:
     transport = ScriptedTransport(WireAnswer(status=429, headers={}, body=body))
 
     with pytest.raises(ProviderRateLimitedError, match="RESOURCE_EXHAUSTED") as raised:
-        await call(rules(Format.GEMINI, stream=False), transport, REQUEST, NOW, 99, ignore)
+        await call(speech(Format.GEMINI, stream=False), transport, REQUEST, NOW, 99, ignore)
 
     assert raised.value.retry_after_s == 3.5
 
@@ -140,7 +142,7 @@ async def test_a_safety_block_is_an_outcome(spoken: Format, body: object) -> Non
     transport = ScriptedTransport(WireAnswer(status=200, headers={}, body=orjson.dumps(body)))
 
     with pytest.raises(ProviderRefusedError):
-        await call(rules(spoken, stream=False), transport, REQUEST, NOW, 99, ignore)
+        await call(speech(spoken, stream=False), transport, REQUEST, NOW, 99, ignore)
 
 
 async def test_an_upstreams_error_in_a_whole_answer_has_its_meaning() -> None:
@@ -148,4 +150,4 @@ async def test_an_upstreams_error_in_a_whole_answer_has_its_meaning() -> None:
     transport = ScriptedTransport(WireAnswer(status=200, headers={}, body=body))
 
     with pytest.raises(ProviderRateLimitedError):
-        await call(rules(Format.OPENAI_CHAT, stream=False), transport, REQUEST, NOW, 99, ignore)
+        await call(speech(Format.OPENAI_CHAT, stream=False), transport, REQUEST, NOW, 99, ignore)

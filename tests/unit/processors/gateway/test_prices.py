@@ -81,7 +81,7 @@ def test_a_batch_costs_half() -> None:
 def test_a_batch_whose_price_is_unknown_is_refused() -> None:
     own = OwnPriceList("m", OwnPrice(input=Decimal(1), output=Decimal(2)))
     for prices in (own, look_up("m", "deepseek", "deepseek-chat")):
-        with pytest.raises(UnpricedModelError, match="batches"):
+        with pytest.raises(UnpricedModelError, match="batch"):
             cost_of("m", prices, count(fresh=1), NOW, batch=True)
 
 

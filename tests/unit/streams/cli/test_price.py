@@ -96,3 +96,34 @@ def test_a_catalogues_own_price_goes_first(tmp_path: Path, monkeypatch: pytest.M
 
 def test_a_file_that_is_not_there_is_wrong_use() -> None:
     assert CliRunner().invoke(main, ["price", "no-such-file.jsonl"]).exit_code == 2
+
+
+def test_a_catalogue_can_be_named_and_its_price_is_that_of_the_rows_day(tmp_path: Path) -> None:
+    catalogue = tmp_path / "mine.yaml"
+    catalogue.write_text(
+        'providers: [{name: mine, base_url: "http://p.test/v1"}, {name: s, simulated: true}]\n'
+        "models: [{name: m, provider: mine, tier: small, context_tokens: 8000, price: {input: 1, output: 2,"
+        " batch: {input: 0.5, output: 1}, changes: [{from: 2026-02-01, input: 3, output: 4}]}}]"
+    )
+    usage = {"prompt_tokens": 1_000_000, "completion_tokens": 500_000}
+    row = {"provider": "mine", "model": "m", "usage": usage}
+    rows = (
+        row | {"date": "2026-01-31"},
+        row | {"date": "2026-02-01"},
+        row | {"date": "2026-01-31", "usage": usage | {"service_tier": "batch"}},
+    )
+
+    result = price(tmp_path, *rows, arguments=("--json", "--providers", str(catalogue)))
+
+    told = [json.loads(line) for line in result.output.splitlines()]
+    assert [(row["input_price"], row["output_price"]) for row in told] == [
+        ("1", "1"), ("3", "2"), ("0.5", "0.5")
+    ]  # fmt: skip
+
+
+def test_own_prices_hold_though_the_simulated_provider_answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRESSLINE_SIMULATED_URL", "http://127.0.0.1:1/v1")
+
+    test_a_catalogues_own_price_goes_first(tmp_path, monkeypatch)

@@ -35,7 +35,7 @@ def parse(answer: WireAnswer) -> ParsedAnswer:
 
 
 def normal_usage(found: object) -> Usage | None:
-    count = believable(FORMAT.parse_usage(found), 1_000)
+    count = believable(FORMAT.parse_usage(found), 100_000, 1_000)
     return None if count is None else count.usage
 
 

@@ -74,6 +74,7 @@ def test_a_usage_that_no_call_can_have_is_not_believed() -> None:
     nothing = TokenCount({(Kind.FRESH, Modality.TEXT): 0})
     count = FORMATS[Format.OPENAI_RESPONSES].parse_usage({"input_tokens": 5, "output_tokens": 2_001})
 
-    assert believable(nothing, 1_000) is None
-    assert believable(count, 1_000) is None
-    assert believable(count, 1_001) is count
+    assert believable(nothing, 5, 1_001) is None
+    assert believable(count, 5, 1_000) is None
+    assert believable(count, 4, 1_001) is None
+    assert believable(count, 5, 1_001) is count
