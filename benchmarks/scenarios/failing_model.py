@@ -36,6 +36,12 @@ DEARER: Final = {"input": 0.25, "output": 2.0}
 RECIPES: Final = {"steady-route": "difficulty_base: 0", "flight-route": "difficulty_base: 0.9"}
 """By the difficulty of its tasks a recipe asks the model of tier small or of tier frontier."""
 
+NO_PERSON: Final = {
+    "- check: grounded-numbers": "- {check: grounded-numbers, severity: error}",
+    "hold_below: 0.6": "hold_below: 0",
+}
+"""Invented numbers are an error, so that such a page is made again, and nothing waits for a review."""
+
 
 async def run(scene: Scene, *, short: bool) -> Findings:
     """Load the rows for the steady and for the failing model, and compare what became of them."""
@@ -130,6 +136,8 @@ def _write_recipes(folder: Path) -> Path:
         copytree(RECIPE, folder / name)
         text = (folder / name / "recipe.yaml").read_text()
         text = text.replace("name: flight-route", f"name: {name}").replace("difficulty_base: 0.2", difficulty)
+        for old, new in NO_PERSON.items():
+            text = text.replace(old, new)
         (folder / name / "recipe.yaml").write_text(text)
     return folder
 
