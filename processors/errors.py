@@ -27,7 +27,8 @@
         ├── UnpricedModelError          the model has no known price
         ├── ProviderRefusedError        a refusal or safety block: an outcome, not a failure to retry
         ├── ProviderRejectedError       4xx: the provider will not take this request
-        │   └── ProviderUnauthorizedError   401, 403: the key is wrong, or may not do this
+        │   ├── ProviderUnauthorizedError   401, 403: the key is wrong, or may not do this
+        │   └── ProviderGaveUpError         429, 5xx: it failed, and asks not to be asked again
         ├── ProviderQuotaError          the account has no credit left
         ├── SinkRejectedError           the destination will never take this page
         └── DeadlinePassedError         too late to pay for it: its stage ends the task as expired
@@ -240,6 +241,10 @@ class ProviderUnauthorizedError(ProviderRejectedError):
     """The provider will take no request of this key, or none of this kind."""
 
 
+class ProviderGaveUpError(ProviderRejectedError):
+    """The provider failed on its own side, and says that asking again will not help."""
+
+
 class ProviderQuotaError(PermanentError):
     """The account has no credit left; asking again changes nothing."""
 
@@ -266,6 +271,7 @@ PROVIDER_FAULTS = (
     ProviderUnavailableError,
     ProviderMalformedError,
     ProviderUnauthorizedError,
+    ProviderGaveUpError,
     ProviderQuotaError,
     ScopeClosedError,
     LimitWaitError,

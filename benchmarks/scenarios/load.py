@@ -71,7 +71,7 @@ class Load:
         """Submit `count` tasks at once, spread evenly over the partitions."""
         for first in range(0, count, CHUNK):
             size = min(CHUNK, count - first)
-            await self._send([self._task(recipe, (first + n) % self._partitions) for n in range(size)])
+            await self.submit([self._task(recipe, (first + n) % self._partitions) for n in range(size)])
 
     def trickle(self, period_s: float) -> None:
         """Submit a short task on each partition every `period_s` seconds until `end_trickle`."""
@@ -87,14 +87,15 @@ class Load:
 
     async def _trickle(self, period_s: float) -> None:
         for due_s in _beats(time.monotonic(), period_s):
-            await self._send([self._task(SHORT, partition) for partition in range(self._partitions)])
+            await self.submit([self._task(SHORT, partition) for partition in range(self._partitions)])
             try:
                 await asyncio.wait_for(self._stopped.wait(), max(0.0, due_s - time.monotonic()))
             except TimeoutError:
                 continue
             return
 
-    async def _send(self, tasks: list[Task]) -> None:
+    async def submit(self, tasks: list[Task]) -> None:
+        """Submit these tasks."""
         records = [event_record(TaskSubmitted(task=task), LINEAGE) for task in tasks]
         # An outage holds the load back; what it could not send by the end was never accepted.
         if await send_until(self._producer, records, self._stopped):

@@ -83,6 +83,11 @@ class Scene:
     ) -> None:
         await self._stack.aclose()
 
+    @property
+    def database_url(self) -> str:
+        """Where the ledger is."""
+        return self._postgres.url
+
     async def start_provider(self, *, short_s: float, long_s: float) -> None:
         """Start the simulated provider, whose calls take so many seconds by recipe."""
         fixed = {"kind": "fixed"}

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 from processors.errors import (
     ProcessingError,
+    ProviderGaveUpError,
     ProviderQuotaError,
     ProviderRateLimitedError,
     ProviderRejectedError,
@@ -49,8 +50,7 @@ def http_error(
     if answer.status == PAYMENT_REQUIRED or not QUOTA_CODES.isdisjoint(codes):
         return ProviderQuotaError(f"{message}; add credit to the account")
     if not _transient(answer):
-        kind = ProviderUnauthorizedError if answer.status in UNAUTHORIZED_STATUS else ProviderRejectedError
-        return kind(f"{message}; check key, model name and request")
+        return _final(message, answer.status)
     after_s = retry_after_s(answer.headers, now)
     if answer.status == TOO_MANY_REQUESTS:
         return ProviderRateLimitedError(message, retry_after_s=after_s)
@@ -77,10 +77,18 @@ def retry_after_s(headers: Mapping[str, str], now: datetime) -> float | None:
 def _transient(answer: WireAnswer) -> bool:
     # The header is the provider's own judgement and stands above the status.
     asked = answer.headers.get("x-should-retry")
-    if asked in {"true", "false"}:
-        return asked == "true"
-    status = answer.status
+    return asked == "true" if asked in {"true", "false"} else _own_fault(answer.status)
+
+
+def _own_fault(status: int) -> bool:
     return status == TOO_MANY_REQUESTS or status in TRANSIENT_STATUS or status >= SERVER_ERROR
+
+
+def _final(message: str, status: int) -> ProcessingError:
+    if _own_fault(status):
+        return ProviderGaveUpError(f"{message}; it asks not to be asked again")
+    kind = ProviderUnauthorizedError if status in UNAUTHORIZED_STATUS else ProviderRejectedError
+    return kind(f"{message}; check key, model name and request")
 
 
 def _number(text: str | None) -> float | None:

@@ -60,9 +60,8 @@ class Planner:
         drawn = draw_fault(behaviour.faults, chance.uniform())
         latency_s = draw_latency(behaviour.latency, chance)
         fault = forced or drawn
-        return Plan(
-            fault=fault, latency_s=behaviour.hang_s if fault is Fault.TIMEOUT else latency_s, seen=seen
-        )
+        held_s = {Fault.TIMEOUT: behaviour.hang_s, Fault.SLOW: behaviour.slow_s}
+        return Plan(fault=fault, latency_s=held_s.get(fault, latency_s) if fault else latency_s, seen=seen)
 
     def _count(self, fingerprint: bytes) -> int:
         seen = self._seen.pop(fingerprint, 0)

@@ -33,6 +33,7 @@ class Fault(StrEnum):
     NONSENSE = "nonsense"
     REFUSAL = "refusal"
     MISSING_USAGE = "missing_usage"
+    SLOW = "slow"
 
 
 class ConfigError(ValueError):
@@ -94,6 +95,7 @@ class FaultShares(StrictModel):
     nonsense: Share = Field(default=0, description="fits the schema, with invented names and numbers")
     refusal: Share = Field(default=0, description="message.refusal instead of content")
     missing_usage: Share = Field(default=0, description="a good answer without the usage object")
+    slow: Share = Field(default=0, description="a good answer that takes slow_s")
 
     @model_validator(mode="after")
     def _at_most_one(self) -> Self:
@@ -129,6 +131,7 @@ class ModelBehaviour(StrictModel):
     faults: FaultShares = Field(default=FaultShares(), description="shares of injected faults")
     limits: Limits = Field(default=Limits(), description="enforced limits")
     hang_s: Seconds = Field(default=30.0, description="how long a timeout fault holds on, in seconds")
+    slow_s: Seconds = Field(default=20.0, description="how long a slow answer takes, in seconds")
     retry_after_s: Seconds | None = Field(
         default=1.0, description="what an injected 429 asks the caller to wait, in seconds; none = nothing"
     )
@@ -141,6 +144,7 @@ class ModelOverride(StrictModel):
     faults: FaultShares | None = Field(default=None, description="as in the defaults; replaced as a whole")
     limits: Limits | None = Field(default=None, description="as in the defaults; replaced as a whole")
     hang_s: Seconds | None = Field(default=None, description="as in the defaults, in seconds")
+    slow_s: Seconds | None = Field(default=None, description="as in the defaults, in seconds")
     retry_after_s: Seconds | None = Field(default=None, description="as in the defaults, in seconds")
 
 

@@ -53,6 +53,7 @@ PROVIDER_P = Scope(ScopeKind.PROVIDER, "p")
         (LATE, FailureReason.PROVIDER_TIMEOUT, "unknown"),
         (a_completion(None), FailureReason.PROVIDER_MALFORMED, "unknown"),
         (a_problem(401), FailureReason.PROVIDER_REJECTED, "failed"),
+        (a_problem(500, x_should_retry="false"), FailureReason.PROVIDER_REJECTED, "failed"),
         (a_problem(429, code="insufficient_quota"), FailureReason.PROVIDER_QUOTA, "failed"),
         (a_problem(429, retry_after="6"), FailureReason.PROVIDER_RATE_LIMITED, "failed"),
         (a_problem(429), FailureReason.PROVIDER_RATE_LIMITED, "failed"),

@@ -69,6 +69,16 @@ def test_a_timeout_is_held_for_hang_s(config: ProviderConfig) -> None:
     assert plan.latency_s == config.defaults.hang_s
 
 
+def test_a_slow_answer_takes_slow_s_at_the_models_that_have_them(config: ProviderConfig) -> None:
+    override = ModelOverride(faults=FaultShares(slow=1.0), slow_s=7.0)
+    planner = Planner(faulty(config, overrides={"slow": override}))
+
+    plan = planner.plan("slow", b"any")
+
+    assert (plan.fault, plan.latency_s) == (Fault.SLOW, 7.0)
+    assert planner.plan("other", b"any").fault is not Fault.SLOW
+
+
 def test_latencies_keep_their_median_and_99th_percentile() -> None:
     latency = LogNormalLatency(median_s=0.2, p99_s=0.8)
     chance = Chance(b"latencies")

@@ -8,6 +8,7 @@ from fakes.model_request import a_request
 from fakes.transport import a_completion, a_problem
 from processors.errors import (
     ProcessingError,
+    ProviderGaveUpError,
     ProviderMalformedError,
     ProviderQuotaError,
     ProviderRateLimitedError,
@@ -150,12 +151,12 @@ def test_anything_but_a_completion_is_malformed(answer: WireAnswer) -> None:
         (a_problem(429), ProviderRateLimitedError),
         (a_problem(429, code="insufficient_quota"), ProviderQuotaError),
         (a_problem(402), ProviderQuotaError),
-        (a_problem(429, x_should_retry="false"), ProviderRejectedError),
+        (a_problem(429, x_should_retry="false"), ProviderGaveUpError),
         *((a_problem(status), ProviderUnavailableError) for status in (408, 409, 500, 502, 503, 504, 529)),
         *((a_problem(status), ProviderRejectedError) for status in (301, 400, 404, 413, 422)),
         *((a_problem(status), ProviderUnauthorizedError) for status in (401, 403)),
         (a_problem(400, x_should_retry="true"), ProviderUnavailableError),
-        (a_problem(500, x_should_retry="false"), ProviderRejectedError),
+        (a_problem(500, x_should_retry="false"), ProviderGaveUpError),
         (WireAnswer(status=503, headers={}, body=b"<html>"), ProviderUnavailableError),
         (WireAnswer(status=500, headers={}, body=b'{"error": "text"}'), ProviderUnavailableError),
     ],
