@@ -6,7 +6,7 @@ from decimal import Decimal
 from pydantic import JsonValue
 
 from processors.errors import InvalidOutputError
-from processors.model import ChatMessage, Cheaper, ModelAnswer, ModelRequest
+from processors.model import CacheUse, ChatMessage, Cheaper, ModelAnswer, ModelRequest
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Stage, Tier
@@ -115,6 +115,19 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         cache_ttl=step.cache_ttl,
         budget_usd=_left(event, run),
         cheaper=_cheaper(at, ports),
+        cache=_cache_use(at),
+    )
+
+
+def _cache_use(at: _Position) -> CacheUse | None:
+    """Return how the cache may answer. A repair asks anew: the cache may hold the very answer that failed."""
+    rule, event = at.step.cache, at.event
+    if rule is None or event.repair is not None:
+        return None
+    return CacheUse(
+        ttl_s=rule.ttl_s,
+        stale_s=rule.stale_s,
+        accepts=lambda text: at.recipe.parse_output(at.step, text)[0] is not None,
     )
 
 
@@ -145,7 +158,11 @@ def _repair_request(
         ChatMessage(role="user", content=again),
     )
     return replace(
-        first, step=f"{first.step}/repair-{repair}", messages=messages, budget_usd=_left(at.event, run)
+        first,
+        step=f"{first.step}/repair-{repair}",
+        messages=messages,
+        budget_usd=_left(at.event, run),
+        cache=None,
     )
 
 
@@ -177,6 +194,7 @@ def _result(request: ModelRequest, answer: ModelAnswer, output: dict[str, JsonVa
         simulated=recorded.simulated,
         latency_s=recorded.latency_s,
         degraded_by=recorded.degraded_by,
+        cache=recorded.cache,
     )
 
 

@@ -130,7 +130,13 @@ def _generated(event: TaskGenerated) -> Detail:
 
 
 def _step(step: StepResult) -> Detail:
-    return {"step": step.step, "provider": step.provider, "model": step.model, "replayed": step.replayed}
+    return {
+        "step": step.step,
+        "provider": step.provider,
+        "model": step.model,
+        "replayed": step.replayed,
+        "cache": step.cache,
+    }
 
 
 def _judged(event: TaskValidated | ReviewRequested) -> tuple[EventKind, str, Detail]:

@@ -18,6 +18,7 @@ from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
 from streams.budgets import BudgetLine
+from streams.cache_metrics import CacheMetrics
 from streams.call_pace import CallPace
 from streams.engine.state import ConsumerHealth
 from streams.scaling import Desired
@@ -35,6 +36,9 @@ MetricName = Literal[
     "pressline_model_calls_total",  # counter: paid calls
     "pressline_model_tokens_total",  # counter: their tokens by direction
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
+    "pressline_cache_answers_total",  # counter: by step, and whether it was a hit, stale or a miss
+    "pressline_cache_saved_usd_total",  # counter: what those answers cost when they were bought, US dollars
+    "pressline_cache_failures_total",  # counter: cache away or slower than 0.25 s; up -> look at PostgreSQL
     "pressline_partitions_assigned",  # gauge: 0 for long -> fewer workers or more partitions
     "pressline_in_flight_records",  # gauge: taken and unfinished, by what they wait for
     "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
@@ -65,6 +69,7 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.calls = CallPace()
+        self.cache = CacheMetrics(registry)
         self._duration = _histogram("pressline_stage_duration_seconds", "One attempt of a stage.", registry)
         self._finished = _counter(
             "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
@@ -111,7 +116,10 @@ class Telemetry:
         self._dead.labels(stage, reason).inc()
 
     def model_call(self, call: UsageRecorded) -> None:
-        """Count a paid model call."""
+        """Count a model call, paid or answered by the cache."""
+        self.cache.answered(call)
+        if call.cached:
+            return
         self.calls = self.calls.after(call)
         labels = (call.provider, call.model, str(call.simulated).lower())
         self._calls.labels(*labels).inc()

@@ -2,7 +2,9 @@
 
     find -> price -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
-Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan.
+A step that uses the answer cache (`caching.py`) asks it after `find`; what it has costs nothing.
+Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a stale answer of the cache,
+or else to a second, cheaper plan.
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -27,12 +29,12 @@ from functools import partial
 
 from processors.breakers import Breakers
 from processors.errors import (
-    AbandonedError,
-    DeadlinePassedError,
     ProcessingError,
+    ProviderMalformedError,
     ProviderQuotaError,
     ProviderRateLimitedError,
     ProviderRejectedError,
+    ProviderTimeoutError,
     ProviderUnavailableError,
     ScopeClosedError,
 )
@@ -40,6 +42,7 @@ from processors.gates import Gates
 from processors.gateway import recording, tokens
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.budgets import Refused, Verdict, refusal
+from processors.gateway.caching import CachedCalls
 from processors.gateway.call_breakers import CallBreakers
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
@@ -52,14 +55,25 @@ from processors.gateway.limits import ProviderLimits
 from processors.gateway.plan import CallPlan, Planner
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
+from processors.gateway.spared_store import NOTHING_KEPT, SparedStore
+from processors.gateway.wanted import unwanted
 from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.model import CallPhase, ModelAnswer, ModelRequest
 from processors.ports import Clock
+from schemas.usage import CacheResult
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
 ERROR_CHARS_MAX = 500
 UNBILLED = (ProviderRateLimitedError, ProviderQuotaError, ProviderRejectedError)
+PROVIDER_FAILED = (
+    ProviderRateLimitedError,
+    ProviderTimeoutError,
+    ProviderUnavailableError,
+    ProviderMalformedError,
+    ProviderQuotaError,
+)
+"""Failures that lie with the provider and not with the question."""
 
 
 class Gateway:
@@ -75,6 +89,7 @@ class Gateway:
         gates: providers and models that persons hold back.
         budgets: what calls are booked on.
         breakers: of providers and models that fail.
+        answers: the answer cache; without one only calls of the same moment share an answer.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
@@ -89,6 +104,7 @@ class Gateway:
         gates: Gates,
         budgets: BudgetBook,
         breakers: Breakers,
+        answers: SparedStore = NOTHING_KEPT,
     ) -> None:
         self._planner = Planner(catalogue, prices, budgets, clock)
         self._prices = prices
@@ -100,9 +116,10 @@ class Gateway:
         self._gates = gates
         self._budgets = budgets
         self._breakers = CallBreakers(breakers)
+        self._cached = CachedCalls(answers, journal, catalogue, clock)
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
-        """Return the model's answer: from the journal if it was bought before, else by one call.
+        """Return the model's answer: from the journal if it was bought before, the cache, or one call.
 
         Raises:
             UnpricedModelError, PromptTooLongError: the catalogue lacks the model, or its window is too small.
@@ -122,24 +139,44 @@ class Gateway:
         if found is not None:
             return recording.replay(request, found)
         try:
-            return await self._within_budgets(request, key)
+            return await self._cached.complete(request, key, self._answered)
         finally:
             request.tell(None)
+
+    async def _answered(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
+        """Call; where the provider fails, an answer of the cache whose time is over is better than none."""
+        try:
+            return await self._within_budgets(request, key)
+        except (*PROVIDER_FAILED, ScopeClosedError) as error:
+            if isinstance(error, ScopeClosedError) and self._gates.why(error.scope):
+                raise  # a person wants it to wait
+            stale = await self._cached.stale(request, key)
+            if stale is None:
+                raise
+            return stale
 
     async def _within_budgets(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
         """Call, and call cheaper where a soft budget is passed, before a hard one stops it."""
         plan = self._planner.plan(request, key)
         outcome = await self._admitted(plan)
-        if isinstance(outcome, Refused) and request.cheaper and outcome.verdict is Verdict.STRAINED:
-            less = request.cheaper
-            request = replace(
-                request, model=less.model, output_tokens_max=less.output_tokens_max, cheaper=None
-            )
-            plan = self._planner.plan(request, key, degraded_by=str(outcome.budget))
+        if isinstance(outcome, Refused) and outcome.verdict is Verdict.STRAINED:
+            stale = await self._cached.stale(request, key)
+            if stale is not None:
+                return stale
+            plan = self._strained_plan(request, key, outcome)
             outcome = await self._admitted(plan)
         if isinstance(outcome, Refused):
             raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
         return outcome
+
+    def _strained_plan(self, request: ModelRequest, key: CallKey, refused: Refused) -> CallPlan:
+        """Plan the cheaper call, or the same one where there is none, which only a hard budget stops."""
+        less, use = request.cheaper, request.cache and replace(request.cache, stale_s=0)
+        request = replace(request, cheaper=None, cache=use)
+        if less is None:
+            return self._planner.plan(request, key)
+        request = replace(request, model=less.model, output_tokens_max=less.output_tokens_max)
+        return self._planner.plan(request, key, degraded_by=str(refused.budget))
 
     async def _admitted(self, plan: CallPlan) -> ModelAnswer | Refused:
         request, key, limits = plan.request, plan.intent.key, self._limits[plan.provider.name]
@@ -171,13 +208,8 @@ class Gateway:
 
     def _unwanted(self, plan: CallPlan) -> ProcessingError | None:
         """Return why the call is not to be made, or not any more."""
-        request = plan.request
-        if request.abandoned():
-            return AbandonedError(f"step {request.step!r} is not asked: another worker has the record by now")
-        if request.task.expired(self._clock.now()):
-            return DeadlinePassedError(
-                f"the deadline {request.task.deadline} passed before the page was paid for"
-            )
+        if (error := unwanted(plan.request, self._clock.now())) is not None:
+            return error
         for scope in plan.scopes:
             if why := self._gates.why(scope):
                 return ScopeClosedError(scope, why)
@@ -235,6 +267,7 @@ class Gateway:
             degraded_by=plan.intent.degraded_by,
             first_token_s=heard.first_token_s,
             response_model=parsed.response_model,
+            cache=CacheResult.MISS if plan.request.cache else None,
         )
 
     def _pause(self, plan: CallPlan, error: Exception) -> None:

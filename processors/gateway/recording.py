@@ -46,6 +46,8 @@ def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) ->
         degraded_by=bought.degraded_by,
         latency_s=bought.latency_s,
         first_token_s=bought.first_token_s,
+        cache=bought.cache,
+        saved_usd=bought.saved_usd,
         replayed=replayed,
         recorded_at=bought.answered_at,
     )

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.cache_text import answered_text, saved_text, unpaid_text
 from streams.cli.printable import one_line
 from streams.store.task_calls import TaskCall
 from streams.store.task_events import EventKind, TaskEvent
@@ -129,7 +130,8 @@ def _cost(path: TaskPath) -> str:
     simulated = ", simulated: nothing was paid" if any(call.simulated for call in path.calls) else ""
     paid = f"{task.cost_usd:f} USD for {task.calls} answers"
     booked = f", {path.booked_usd:f} USD with failed calls" if path.booked_usd > task.cost_usd else ""
-    return f"{paid}{booked}; {task.input_tokens} input and {task.output_tokens} output tokens{simulated}"
+    tokens = f"{task.input_tokens} input and {task.output_tokens} output tokens"
+    return f"{paid}{booked}{saved_text(task)}; {tokens}{simulated}"
 
 
 def _review(path: TaskPath) -> str:
@@ -185,8 +187,7 @@ def _generated(detail: Detail) -> str:
 
 
 def _step(step: Detail) -> str:
-    answered = "from the journal, of " if step["replayed"] else "by "
-    return f"{step['step']} {answered}{step['model']}"
+    return f"{step['step']} {answered_text(step)} {step['model']}"
 
 
 def _validated(detail: Detail) -> str:
@@ -269,8 +270,8 @@ def _model(call: TaskCall, plan: Mapping[str, Any] | None) -> str:
 
 
 def _state(call: TaskCall) -> str:
-    if call.replayed:
-        return "replayed, paid before"
+    if (unpaid := unpaid_text(call)) is not None:
+        return unpaid
     estimated = ", tokens estimated" if call.usage_estimated else ""
     cut = ", cut off" if call.finish_reason == "length" else ""
     return f"{call.state}{cut}{estimated}"

@@ -33,6 +33,8 @@ class TaskCall:
         opened_at: when it was about to be made.
         latency_s: seconds from request to whole answer, or None.
         first_token_s: seconds from request to a stream's first word, or None.
+        cache: what the answer cache had (`hit`, `stale`, `miss`), or None where it was not asked.
+        saved_usd: what the answer of the cache cost when it was bought.
     """
 
     step: str
@@ -51,6 +53,8 @@ class TaskCall:
     opened_at: datetime
     latency_s: float | None
     first_token_s: float | None
+    cache: str | None
+    saved_usd: Decimal
 
 
 class PostgresTaskCalls:
@@ -87,7 +91,8 @@ def _call(row: Row) -> TaskCall:
 SELECT: Final = """
 SELECT step, attempt, state, provider, model, response_model, simulated, submission_id <> $1 AS replayed,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning, usage_estimated,
-       coalesce(cost_usd, cost_max_usd) AS cost_usd, finish_reason, error, opened_at, latency_s, first_token_s
+       coalesce(cost_usd, cost_max_usd) AS cost_usd, finish_reason, error, opened_at, latency_s,
+       first_token_s, cache, saved_usd
 FROM model_calls
 WHERE revision = ANY($2::text[]) AND (submission_id = $1 OR (state = 'answered' AND closed_at <= $3))
 ORDER BY opened_at, step, attempt
