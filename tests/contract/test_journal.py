@@ -286,7 +286,7 @@ async def test_an_adopted_answer_costs_nothing_and_is_found_like_any_other(
     found = await journal.find(KEY)
     assert found is not None
     assert (found.text, found.attempt, found.cache) == (GIVEN.text, 1, CacheResult.HIT)
-    assert (found.cost_usd, found.saved_usd, found.usage) == (0, Decimal("0.00042"), Usage())
+    assert (found.cost_usd, found.saved_usd, found.usage) == (Decimal(0), Decimal("0.00042"), Usage())
     assert await journals.states() == [("answered", Decimal(0))]
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,7 +31,7 @@ from processors.ports import Ports
 from processors.recipe import CompiledRecipe, compile_recipe
 from schemas.base import Tier
 from schemas.events import TaskGenerated
-from schemas.usage import CacheResult
+from schemas.usage import CacheResult, Usage
 from streams.embedded.provider import config
 from streams.embedded.provider.server import ProviderServer
 from streams.store.cached_answers import PostgresAnswerStore
@@ -150,7 +151,7 @@ async def test_the_same_question_is_bought_once_for_each_tenant_and_again_after_
     assert rig.requests == 1
     assert second.document == first.document
     assert (cache_of(first), cache_of(second)) == (CacheResult.MISS, CacheResult.HIT)
-    assert (second.spend.calls, second.spend.cost_usd, second.spend.usage.input) == (0, 0, 0)
+    assert (second.spend.calls, second.spend.cost_usd, second.spend.usage) == (0, Decimal(0), Usage())
     assert (second.spend.cache_hits, second.spend.saved_usd) == (1, first.spend.cost_usd)
 
     await rig.make("three", tenant="other")

@@ -61,8 +61,8 @@ async def test_the_view_tells_hits_and_what_they_saved(database: Database) -> No
     journal = PostgresCallJournal(database, "worker-1")
     answers = {
         CacheResult.MISS: a_journaled_answer(cache=CacheResult.MISS),
-        CacheResult.HIT: a_hit(cache=CacheResult.HIT),
-        CacheResult.STALE: a_hit(cache=CacheResult.STALE),
+        CacheResult.HIT: a_hit(CacheResult.HIT),
+        CacheResult.STALE: a_hit(CacheResult.STALE),
     }
     for number, (result, answer) in enumerate(answers.items()):
         intent = an_intent(number)
@@ -79,9 +79,9 @@ async def test_the_view_tells_hits_and_what_they_saved(database: Database) -> No
     assert (row["hit_ratio"], row["saved_usd"]) == (Decimal("0.6667"), Decimal("0.4"))
 
 
-def a_hit(**changes: object) -> JournaledAnswer:
+def a_hit(result: CacheResult) -> JournaledAnswer:
     return a_journaled_answer(
-        usage=Usage(), cost_usd=Decimal(0), saved_usd=Decimal("0.2"), answered_at=NOW, **changes
+        usage=Usage(), cost_usd=Decimal(0), saved_usd=Decimal("0.2"), answered_at=NOW, cache=result
     )
 
 

@@ -101,9 +101,9 @@ async def test_the_same_question_of_another_task_is_answered_at_no_price() -> No
 
     recorded = given.recorded
     assert (rig.requests, given.text, given.finish_reason) == (1, VALID, "stop")
-    assert (bought.cache, bought.saved_usd) == (CacheResult.MISS, 0)
+    assert (bought.cache, bought.saved_usd) == (CacheResult.MISS, Decimal(0))
     assert (recorded.cache, recorded.saved_usd) == (CacheResult.HIT, bought.cost_usd)
-    assert (recorded.cost_usd, recorded.usage, recorded.cached) == (0, Usage(), True)
+    assert (recorded.cost_usd, recorded.usage, recorded.cached) == (Decimal(0), Usage(), True)
     assert (recorded.task_id, recorded.replayed, recorded.degraded_by) == ("task-2", False, None)
     assert recorded.call_id == f"{2:020}/write/1"
     assert given.response_model == "gpt-5-nano-2025-08-07"
@@ -182,7 +182,7 @@ async def test_what_cannot_be_used_is_never_given_to_others(reply: Any) -> None:
 
 async def test_tool_calls_come_out_of_the_cache_as_they_went_in() -> None:
     function = {"name": "look", "arguments": "{}"}
-    message = {"role": "assistant", "content": VALID}
+    message: dict[str, Any] = {"role": "assistant", "content": VALID}
     message |= {"tool_calls": [{"id": "1", "type": "function", "function": function}]}
     choice = {"index": 0, "message": message, "finish_reason": "tool_calls"}
     rig = CachingRig(a_completion(VALID, choices=[choice]))
@@ -294,7 +294,7 @@ async def test_while_the_provider_fails_an_answer_whose_time_is_over_stands_in(r
     recorded = given.recorded
     assert (given.text, recorded.cache) == (VALID, CacheResult.STALE)
     assert recorded.degraded_by == f"stale answer of {NOW.isoformat()}"
-    assert (recorded.cost_usd, recorded.saved_usd) == (0, price_usd)
+    assert (recorded.cost_usd, recorded.saved_usd) == (Decimal(0), price_usd)
     assert recorded.call_id.endswith("/write/2")
     assert [state for state, _ in rig.states(2)][1:] == ["answered"]
     assert await rig.ask(2) == given
@@ -375,7 +375,7 @@ async def test_past_a_soft_budget_a_stale_answer_goes_before_a_cheaper_call() ->
     given = (await rig.ask(2, model="gpt-5", cheaper=cheaper)).recorded
     without = (await rig.ask(3, model="gpt-5", cheaper=cheaper, cache=None)).recorded
 
-    assert (given.cache, given.model, given.cost_usd) == (CacheResult.STALE, "gpt-5", 0)
+    assert (given.cache, given.model, given.cost_usd) == (CacheResult.STALE, "gpt-5", Decimal(0))
     assert (without.model, without.degraded_by) == ("gpt-5-nano", "team seo, total")
     assert rig.requests == 2
 
