@@ -77,9 +77,8 @@ class PostgresCallJournal(CallJournal):
             attempt = await adopt(self._database, self._worker_id, intent, answer)
             return None if attempt is None else replace(answer, attempt=attempt)
 
-        found = await self._unless_answered(intent.key, adopted)
-        self._notices.closed(intent.key)
-        return found
+        # Nobody has to be told: who waits for this call waits for an open attempt, and this one never was.
+        return await self._unless_answered(intent.key, adopted)
 
     async def _unless_answered(
         self, key: CallKey, make: Callable[[], Awaitable[T | None]]
