@@ -17,8 +17,9 @@ from processors.gateway.journal import CallJournal, CallKey
 from processors.gateway.served import Served, adoption, shareable
 from processors.gateway.spared_store import SparedStore
 from processors.gateway.wanted import unwanted
-from processors.model import ModelAnswer, ModelRequest
+from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
 from processors.ports import Clock
+from schemas.catalogue import ProviderRules
 from schemas.usage import CacheResult
 
 Ask = Callable[[ModelRequest, CallKey], Awaitable[ModelAnswer]]
@@ -52,13 +53,15 @@ class CachedCalls:
 
         Raises:
             UnpricedModelError: the catalogue lacks the model.
-            AbandonedError, DeadlinePassedError: while another one asked the same.
+            AbandonedError, DeadlinePassedError, LimitWaitError: while another one asked the same.
             ClaimedElsewhereError, StoreUnavailableError: from the journal.
         """
         use = request.cache
         if use is None:
             return await ask(request, key)
-        question = self._question(request)
+        provider = self._provider(request)
+        question = cache_key(request, provider)
+        request.tell(CallState(CallPhase.QUOTA, provider.name, request.model))  # of who asks the same
         # A live task does not wait behind a bulk one's turn at the limits.
         flight = f"{request.task.lane}/{question.digest}"
         async with self._flights.board(flight, lambda: unwanted(request, self._clock.now())) as seat:
@@ -82,11 +85,11 @@ class CachedCalls:
         """
         if request.cache is None or not request.cache.stale_s:
             return None
-        served = await self._find(self._question(request), stale=True)
+        served = await self._find(cache_key(request, self._provider(request)), stale=True)
         return None if served is None else await self._adopted(request, key, served)
 
-    def _question(self, request: ModelRequest) -> CacheKey:
-        return cache_key(request, self._catalogue.provider_of(self._catalogue.model(request.model)))
+    def _provider(self, request: ModelRequest) -> ProviderRules:
+        return self._catalogue.provider_of(self._catalogue.model(request.model))
 
     async def _find(self, question: CacheKey, *, stale: bool) -> Served | None:
         found, now = await self._store.find(question), self._clock.now()

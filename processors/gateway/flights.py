@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from processors.errors import ProcessingError
+from processors.errors import LimitWaitError, ProcessingError
 
-WAIT_S_MAX = 60.0
-"""Who has waited for so long asks alone."""
+WAIT_S_MAX = 300.0
+"""As long as a call waits for its turn at a provider's limits: a leader that takes long does that."""
 
 LOOK_S = 1.0
 """Seconds between two looks at whether a waiter's answer is still wanted."""
@@ -47,27 +47,34 @@ class Flights(Generic[T]):
 
     @asynccontextmanager
     async def board(self, name: str, unwanted: Unwanted) -> AsyncIterator[Seat[T]]:
-        """Take a seat: to lead, or with what the leader brought, or alone after WAIT_S_MAX seconds.
+        """Take a seat: to lead, or with what the leader brought.
 
         Raises:
+            LimitWaitError: the leader has nothing yet after WAIT_S_MAX seconds.
             ProcessingError: what `unwanted` said while waiting.
         """
         landed = await self._landed(name, unwanted)
         flight: _Flight[T] = asyncio.get_running_loop().create_future()
-        # Nothing awaits between the last look and this: of several waiters only one finds no flight.
-        leads = landed is None and self._flights.setdefault(name, flight) is flight
-        try:
+        if landed is not None:
             yield Seat(flight, landed)
+            return
+        # Nothing awaits between the last look and this: of several waiters only one finds no flight.
+        self._flights[name] = flight
+        try:
+            yield Seat(flight)
         finally:
-            if leads:
-                del self._flights[name]
+            del self._flights[name]
             if not flight.done():
                 flight.set_result(None)
 
     async def _landed(self, name: str, unwanted: Unwanted) -> T | None:
         loop = asyncio.get_running_loop()
         until_s = loop.time() + WAIT_S_MAX
-        while (flight := self._flights.get(name)) is not None and loop.time() < until_s:
+        while (flight := self._flights.get(name)) is not None:  # until_s bounds the passes
+            if loop.time() >= until_s:
+                raise LimitWaitError(
+                    f"another task has asked the same for {WAIT_S_MAX:g} s, expected an answer by then"
+                )
             if (error := unwanted()) is not None:
                 raise error
             await asyncio.wait({flight}, timeout=min(LOOK_S, until_s - loop.time()))
