@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from processors import standing_in
 from processors.errors import PROVIDER_FAULTS, InvalidOutputError, ProcessingError
-from processors.model import ChatMessage, Cheaper, ModelAnswer, ModelRequest
+from processors.model import CacheUse, ChatMessage, Cheaper, ModelAnswer, ModelRequest
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Stage, Tier
@@ -131,6 +131,19 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         budget_usd=_left(event, run),
         cheaper=_cheaper(at, ports),
         hedge_after_s=step.hedge_after_s,
+        cache=_cache_use(at),
+    )
+
+
+def _cache_use(at: _Position) -> CacheUse | None:
+    """Return how the cache may answer. A repair asks anew: the cache may hold the very answer that failed."""
+    rule, event = at.step.cache, at.event
+    if rule is None or event.repair is not None:
+        return None
+    return CacheUse(
+        ttl_s=rule.ttl_s,
+        stale_s=rule.stale_s,
+        accepts=lambda text: at.recipe.parse_output(at.step, text)[0] is not None,
     )
 
 
@@ -161,7 +174,11 @@ def _repair_request(
         ChatMessage(role="user", content=again),
     )
     return replace(
-        first, step=f"{first.step}/repair-{repair}", messages=messages, budget_usd=_left(at.event, run)
+        first,
+        step=f"{first.step}/repair-{repair}",
+        messages=messages,
+        budget_usd=_left(at.event, run),
+        cache=None,
     )
 
 
@@ -195,6 +212,7 @@ def _result(request: ModelRequest, answer: ModelAnswer, output: dict[str, JsonVa
         degraded_by=recorded.degraded_by,
         fallback_from=recorded.fallback_from,
         fallback_reason=recorded.fallback_reason,
+        cache=recorded.cache,
     )
 
 

@@ -102,6 +102,21 @@ class Cheaper:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CacheUse:
+    """How a question may be answered by the answer cache.
+
+    Attributes:
+        ttl_s: seconds that an answer is fresh.
+        stale_s: seconds after that in which it may stand in for a call that fails or is too dear.
+        accepts: whether an answer's text is valid, so that others may be given it.
+    """
+
+    ttl_s: int
+    stale_s: int
+    accepts: Callable[[str], bool]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelRequest:
     """One step's question to a model.
 
@@ -123,6 +138,7 @@ class ModelRequest:
         budget_usd: most that this call may cost, or None.
         cheaper: how the call is made where a soft budget is passed; None: as it is.
         hedge_after_s: seconds after which a live task's question is asked a second time; None: never.
+        cache: how the answer cache may answer; None: not at all.
         abandoned: asked when the call's turn has come: whether the record was given to another worker.
         tell: told what the question waits for, and None when it waits no more.
     """
@@ -144,8 +160,14 @@ class ModelRequest:
     budget_usd: Decimal | None = None
     cheaper: Cheaper | None = None
     hedge_after_s: float | None = None
+    cache: CacheUse | None = None
     abandoned: Callable[[], bool] = _never
     tell: Callable[[CallState | None], None] = _unheard
+
+    @property
+    def degradable(self) -> bool:
+        """Whether something else than the very call may answer where a soft budget is passed."""
+        return self.cheaper is not None or (self.cache is not None and self.cache.stale_s > 0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

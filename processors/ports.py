@@ -46,7 +46,7 @@ class ModelGateway(Protocol):
     """Messaging Gateway to the models."""
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
-        """Return the model's answer: from the journal if it was bought before, else by one call.
+        """Return the model's answer: from the journal if it was bought before, the cache, or one call.
 
         Raises:
             TransientError, PermanentError: as `processors/errors.py` draws them.

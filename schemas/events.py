@@ -9,7 +9,7 @@ from pydantic import Field, JsonValue
 from schemas.base import Identifier, Message, Outcome, Ratio, Risk, Severity, Slug, Stage, Tier
 from schemas.failures import FailureReason
 from schemas.task import Task
-from schemas.usage import Usage, UsageRecorded
+from schemas.usage import CacheResult, Usage, UsageRecorded
 
 STEPS_MAX = 100
 FINDINGS_MAX = 200
@@ -58,12 +58,15 @@ class StepResult(Message):
     degraded_by: str | None = Field(
         None,
         max_length=500,
-        description="The soft budget that made the call cheaper, or why a template stands in for an answer.",
+        description="The soft budget that made it cheaper, the stale answer, or why a template stands in.",
     )
     fallback_from: Identifier | None = Field(None, description="As in the record of its call.")
     fallback_reason: FailureReason | None = Field(None, description="The same.")
     template: Identifier | None = Field(
         None, description="File that the output was made from, as no model answered; None: a model did."
+    )
+    cache: CacheResult | None = Field(
+        None, description="What the answer cache had; None: the step does not use it."
     )
 
 
@@ -86,18 +89,27 @@ class Spend(Message):
     )
     usage: Usage = Field(Usage(), description="Their tokens.")
     cost_usd: Decimal = Field(Decimal(0), ge=0, description="Their price in US dollars.")
+    cache_hits: int = Field(0, ge=0, le=1_000_000, description="Answers of the cache, stale ones included.")
+    saved_usd: Decimal = Field(
+        Decimal(0), ge=0, description="What those answers cost when they were bought, in US dollars."
+    )
 
     def plus(self, records: Iterable[UsageRecorded]) -> "Spend":
-        """Return this spend with the newly paid calls of `records` added; replayed calls cost nothing."""
+        """Return this spend with `records` added; what was replayed or cached cost nothing."""
         spend = self
         for record in records:
             if not record.replayed:
-                spend = Spend(
-                    calls=spend.calls + 1,
-                    usage=spend.usage + record.usage,
-                    cost_usd=spend.cost_usd + record.cost_usd,
-                )
+                spend = spend._with(record)
         return spend
+
+    def _with(self, record: UsageRecorded) -> "Spend":
+        return Spend(
+            calls=self.calls + (not record.cached),
+            usage=self.usage + record.usage,
+            cost_usd=self.cost_usd + record.cost_usd,
+            cache_hits=self.cache_hits + record.cached,
+            saved_usd=self.saved_usd + record.saved_usd,
+        )
 
 
 class TaskSubmitted(Message):

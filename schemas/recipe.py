@@ -8,6 +8,7 @@ from schemas.base import Identifier, Message, Ratio, Risk, Severity, Tier
 
 STEPS_MAX = 20
 CHECKS_MAX = 50
+CACHE_S_MAX = 30 * 86_400
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", max_length=60)]
 """A name: lower-case words joined by hyphens, at most 60 characters."""
@@ -20,6 +21,22 @@ FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]
 
 Template = Annotated[str, StringConstraints(min_length=1, max_length=4000)]
 """A Jinja2 template. It sees the task's inputs by name and each finished step as `steps.<name>`."""
+
+
+class AnswerCache(Message):
+    """How long a step's answer may be given to others who ask the very same.
+
+    The same: tenant, recipe version, step, model, settings and every word of the prompt.
+    """
+
+    ttl_s: int = Field(ge=1, le=CACHE_S_MAX, description="Seconds that an answer is fresh.")
+    stale_s: int = Field(
+        0,
+        ge=0,
+        le=CACHE_S_MAX,
+        description="Seconds after that in which it may still stand in: while the provider fails, or past a"
+        " soft budget. It is marked then. 0: never.",
+    )
 
 
 class Step(Message):
@@ -40,6 +57,9 @@ class Step(Message):
     cache_ttl: Literal["5m", "1h"] | None = Field(
         None,
         description="How long the provider shall keep the system prompt in its cache, where it can be told.",
+    )
+    cache: AnswerCache | None = Field(
+        None, description="Lets the same question be answered without a call; None: each task asks anew."
     )
     tier: Tier | None = Field(
         None, description="Always this tier, whatever the difficulty; a soft budget does not lower it either."

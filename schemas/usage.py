@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from decimal import Decimal
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -40,8 +41,21 @@ class Usage(Message):
         )
 
 
+class CacheResult(StrEnum):
+    """What the answer cache had for a call of a step that uses it."""
+
+    HIT = "hit"
+    STALE = "stale"
+    """Its time was over, but the provider failed or a soft budget was passed."""
+
+    MISS = "miss"
+
+
 class UsageRecorded(Message):
-    """One paid model call, on `pressline.usage.recorded.v1`. The same call always has the same `call_id`."""
+    """One model call, on `pressline.usage.recorded.v1`. The same call always has the same `call_id`.
+
+    It was paid for, unless `cache` says that the cache answered.
+    """
 
     call_id: Identifier = Field(description="Identity of the call: revision, step path and attempt.")
     task_id: Identifier = Field(description="The task that paid for the call.")
@@ -59,7 +73,7 @@ class UsageRecorded(Message):
     cost_usd: Decimal = Field(ge=0, description="Price of the call in US dollars.")
     simulated: bool = Field(description="True when the simulated provider answered: nothing was paid.")
     degraded_by: str | None = Field(
-        None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+        None, max_length=500, description="The soft budget that made the call cheaper, or the stale answer."
     )
     fallback_from: Identifier | None = Field(
         None, description="The model that was to answer and did not; None: it did, or a hedge."
@@ -72,5 +86,16 @@ class UsageRecorded(Message):
     first_token_s: float | None = Field(
         None, ge=0, description="From sending the request to a stream's first word, in seconds."
     )
+    cache: CacheResult | None = Field(
+        None, description="What the answer cache had; None: the step does not use it."
+    )
+    saved_usd: Decimal = Field(
+        Decimal(0), ge=0, description="What the cached answer cost when it was bought, in US dollars."
+    )
     replayed: bool = Field(False, description="True when the journal answered and nothing new was paid.")
     recorded_at: datetime = Field(description="When the answer became durable (UTC).")
+
+    @property
+    def cached(self) -> bool:
+        """Whether the answer came from the cache: nothing was asked and nothing paid."""
+        return self.cache in {CacheResult.HIT, CacheResult.STALE}

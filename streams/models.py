@@ -15,6 +15,7 @@ from processors.gateway.lender import Lender
 from processors.gateway.lending import LeaseTable
 from processors.gateway.limits import ProviderLimits, limits_for
 from processors.gateway.prices import compile_prices
+from processors.gateway.spared_store import SparedStore
 from processors.gateway.transport import HttpTransport, open_transports
 from processors.ports import Clock
 from streams.budgets import configured_budgets
@@ -83,13 +84,15 @@ def missing_keys(catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(name for name in names if name not in present)
 
 
-def open_models(
+def open_models(  # noqa: PLR0913 - each is a part of the worker of its own
     settings: Settings,
     journal: CallJournal,
     table: LeaseTable,
     clock: Clock,
     gates: Gates,
     breakers: Breakers,
+    *,
+    answers: SparedStore,
 ) -> Models:
     """Return the worker's models.
 
@@ -111,6 +114,7 @@ def open_models(
         gates=gates,
         budgets=BudgetBook(configured_budgets(settings), clock),
         breakers=breakers,
+        answers=answers,
     )
     lenders = {name: Lender(name, each, table) for name, each in limits.items()}
     return Models(catalogue=catalogue, gateway=gateway, limits=limits, lenders=lenders, transports=transports)

@@ -43,7 +43,7 @@ class SpannedGateway:
                 self._span(replace(request, model=turn.model), turn.came_ns, {}, error)
             raise
         bought_ns = answer.recorded.recorded_at.timestamp() * NS
-        if turn.came_ns is not None and bought_ns >= turn.came_ns:
+        if turn.came_ns is not None and bought_ns >= turn.came_ns and not answer.recorded.cached:
             asked = replace(request, model=answer.recorded.model)
             self._span(asked, turn.came_ns, _answered(answer))
         return answer

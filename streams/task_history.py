@@ -130,7 +130,7 @@ def _generated(event: TaskGenerated) -> Detail:
 
 
 def _step(step: StepResult) -> Detail:
-    names = {"step", "provider", "model", "replayed", "fallback_from", "template", "degraded_by"}
+    names = {"step", "provider", "model", "replayed", "fallback_from", "template", "degraded_by", "cache"}
     return {name: value for name, value in step.model_dump(include=names).items() if value is not None}
 
 

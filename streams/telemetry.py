@@ -19,6 +19,7 @@ from schemas.scope import Scope
 from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
 from streams.budgets import BudgetLine
+from streams.cache_metrics import CacheMetrics
 from streams.call_pace import CallPace
 from streams.engine.state import ConsumerHealth
 from streams.scaling import Desired
@@ -39,6 +40,9 @@ MetricName = Literal[
     "pressline_model_fallbacks_total",  # counter: answers of another model than asked; up -> the reason
     "pressline_model_hedges_total",  # counter: second calls by result; mostly lost -> raise hedge_after_s
     "pressline_template_answers_total",  # counter: steps that no model answered; any rise -> see the models
+    "pressline_cache_answers_total",  # counter: by step, and whether it was a hit, stale or a miss
+    "pressline_cache_saved_usd_total",  # counter: what those answers cost when they were bought, US dollars
+    "pressline_cache_failures_total",  # counter: cache away or slower than 0.25 s; up -> look at PostgreSQL
     "pressline_partitions_assigned",  # gauge: 0 for long -> fewer workers or more partitions
     "pressline_in_flight_records",  # gauge: taken and unfinished, by what they wait for
     "pressline_waiting_records",  # gauge: the same by cause, such as quota or paused -> `pressline why-stuck`
@@ -69,6 +73,7 @@ class Telemetry:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.registry = registry
         self.calls = CallPace()
+        self.cache = CacheMetrics(registry)
         self._duration = _histogram("pressline_stage_duration_seconds", "One attempt of a stage.", registry)
         self._finished = _counter(
             "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
@@ -127,7 +132,10 @@ class Telemetry:
         self._dead.labels(stage, reason).inc()
 
     def model_call(self, call: UsageRecorded) -> None:
-        """Count a paid model call."""
+        """Count a model call, paid or answered by the cache."""
+        self.cache.answered(call)
+        if call.cached:
+            return
         self.calls = self.calls.after(call)
         labels = (call.provider, call.model, str(call.simulated).lower())
         self._calls.labels(*labels).inc()

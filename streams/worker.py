@@ -18,6 +18,7 @@ from processors.fair_queue import LANE_WEIGHTS
 from processors.gates import Gates
 from processors.gateway.call_breakers import CALL_RULES
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.spared_store import SparedStore
 from processors.ports import Ports
 from processors.sinks.files import FilesSink
 from schemas.base import Stage
@@ -45,6 +46,7 @@ from streams.services import index_services, redelivery
 from streams.settings import INDEX, REDELIVER, Settings, SettingsError
 from streams.stage_handler import StageHandler
 from streams.store.budget_counters import PostgresBudgetCounters
+from streams.store.cached_answers import PostgresAnswerStore
 from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
@@ -96,7 +98,10 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         table = PostgresLeaseTable(self._lease_database, self.worker_id)
-        self._models = open_models(settings, journal, table, SystemClock(), self.gates, self._call_breakers)
+        answers = SparedStore(PostgresAnswerStore(self._database), self._telemetry.cache.failed)
+        self._models = open_models(
+            settings, journal, table, SystemClock(), self.gates, self._call_breakers, answers=answers
+        )
         _check_stall(settings, self._models.catalogue)
         self.add_future(keep_lending(self._models.lenders.values()))
         self._watch_budgets()

@@ -93,6 +93,7 @@ class Chain:
     def __init__(self, request: ModelRequest, fallbacks: Callable[[str], tuple[str, ...]]) -> None:
         self.degraded_by: str | None = None
         self.purse = Purse(request.budget_usd)
+        self.question = request
         self._request = request
         self._fallbacks = fallbacks
         self._left = deque(fallbacks(request.model))
@@ -129,18 +130,27 @@ class Chain:
             raise outcome([each for _, each in self._failed])
         self._request = replace(self._request, model=self._left.popleft())
 
+    def may_spare(self, refused: Refused) -> bool:
+        """Return whether a soft budget wants the call cheaper, and it can be."""
+        return refused.verdict is Verdict.STRAINED and not self._hedges and self._request.degradable
+
     def take_cheaper(self, refused: Refused) -> bool:
-        """Go on with the cheaper call where a soft budget wants that and the question has one."""
-        less = self._request.cheaper
-        if less is None or refused.verdict is not Verdict.STRAINED or self._hedges:
+        """Go on with the cheaper call where a soft budget wants that and the question has one.
+
+        Where only a stale answer was to spare the money, and there is none, it is the same call again, which
+        only a hard budget stops.
+        """
+        if not self.may_spare(refused):
             return False
+        less, use = self._request.cheaper, self._request.cache and replace(self._request.cache, stale_s=0)
+        self._request = replace(self._request, cheaper=None, cache=use)
+        if less is None:
+            return True
         asked = {self._hedged, *(model for model, _ in self._failed)}
         left = deque(model for model in (less.model, *self._fallbacks(less.model)) if model not in asked)
         if not left:
             return False
-        self._request = replace(
-            self._request, model=left.popleft(), output_tokens_max=less.output_tokens_max, cheaper=None
-        )
+        self._request = replace(self._request, model=left.popleft(), output_tokens_max=less.output_tokens_max)
         self._left, self.degraded_by = left, str(refused.budget)
         return True
 

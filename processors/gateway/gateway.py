@@ -2,8 +2,10 @@
 
     find -> price -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
-Budgets are asked by `open`, whose intent is the reservation; a soft one leads to a second, cheaper plan. A
-model that does not answer leads to the next one of its chain (`fallback.py`), from `price` on.
+A step that uses the answer cache (`caching.py`) asks it after `find`; what it has costs nothing. Budgets are
+asked by `open`, whose intent is the reservation; a soft one leads to a stale answer of the cache, or else to a
+second, cheaper plan. A model that does not answer leads to the next one of its chain (`fallback.py`), from
+`price` on; when all have failed, a stale answer is better than none.
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -28,8 +30,8 @@ from functools import partial
 
 from processors.breakers import Breakers
 from processors.errors import (
-    AbandonedError,
-    DeadlinePassedError,
+    PROVIDER_FAULTS,
+    LimitWaitError,
     ProcessingError,
     ProviderRateLimitedError,
     ScopeClosedError,
@@ -38,6 +40,7 @@ from processors.gates import Gates
 from processors.gateway import recording, tokens
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.budgets import Refused, refusal
+from processors.gateway.caching import CachedCalls
 from processors.gateway.call_breakers import CallBreakers
 from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
@@ -52,10 +55,13 @@ from processors.gateway.limits import ProviderLimits
 from processors.gateway.plan import CallPlan, Planner
 from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
+from processors.gateway.spared_store import NOTHING_KEPT, SparedStore
+from processors.gateway.wanted import unwanted
 from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.model import CallPhase, ModelAnswer, ModelRequest
 from processors.ports import Clock
 from schemas.base import Lane
+from schemas.usage import CacheResult
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"
@@ -75,6 +81,7 @@ class Gateway:
         gates: providers and models that persons hold back.
         budgets: what calls are booked on.
         breakers: of providers and models that fail.
+        answers: the answer cache; without one only calls of the same moment share an answer.
     """
 
     def __init__(  # noqa: PLR0913 - each is a part of its own, given by name
@@ -89,6 +96,7 @@ class Gateway:
         gates: Gates,
         budgets: BudgetBook,
         breakers: Breakers,
+        answers: SparedStore = NOTHING_KEPT,
     ) -> None:
         self._catalogue = catalogue
         self._planner = Planner(catalogue, prices, budgets, clock)
@@ -101,9 +109,10 @@ class Gateway:
         self._gates = gates
         self._budgets = budgets
         self._breakers = CallBreakers(breakers)
+        self._cached = CachedCalls(answers, journal, catalogue, clock)
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
-        """Return the model's answer: from the journal if it was bought before, else by a call.
+        """Return the model's answer: from the journal if it was bought before, the cache, or by a call.
 
         When the model does not answer, each of its fallbacks is asked once; `outcome` says which of their
         errors is raised. Retries are the caller's.
@@ -123,12 +132,9 @@ class Gateway:
         found = await self._found(request)
         if found is not None:
             return found
-        chain = Chain(request, self._catalogue.fallbacks)
+        key = CallKey(revision=request.revision, step=request.step)
         try:
-            if request.hedge_after_s is None or request.task.lane is not Lane.LIVE:
-                return await self._answer(chain)
-            hedge_after_s = request.hedge_after_s
-            return await first_answer(self._answer(chain), lambda: self._answer(chain.hedge()), hedge_after_s)
+            return await self._cached.complete(request, key, self._answered)
         finally:
             request.tell(None)
 
@@ -142,6 +148,28 @@ class Gateway:
             if found is not None:
                 return recording.replay(replace(request, step=step), found)
         return None
+
+    async def _answered(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
+        """Ask; where the providers fail, an answer of the cache whose time is over is better than none."""
+        try:
+            return await self._first_answer(request)
+        except PROVIDER_FAULTS as error:
+            if isinstance(error, LimitWaitError) or self._is_held(error):
+                raise  # what waits for its turn, or for a person, goes on later
+            stale = await self._cached.stale(request, key)
+            if stale is None:
+                raise
+            return stale
+
+    def _is_held(self, error: ProcessingError) -> bool:
+        return isinstance(error, ScopeClosedError) and self._gates.why(error.scope) is not None
+
+    async def _first_answer(self, request: ModelRequest) -> ModelAnswer:
+        chain = Chain(request, self._catalogue.fallbacks)
+        if request.hedge_after_s is None or request.task.lane is not Lane.LIVE:
+            return await self._answer(chain)
+        hedge_after_s = request.hedge_after_s
+        return await first_answer(self._answer(chain), lambda: self._answer(chain.hedge()), hedge_after_s)
 
     async def _answer(self, chain: Chain) -> ModelAnswer:
         """Ask one model after the other until one answers; see `Chain`."""
@@ -162,12 +190,15 @@ class Gateway:
             instead_of=chain.instead_of,
             replaceable=chain.replaceable,
         )
-        await self._writer.flush(plan.intent.key)
+        key = plan.intent.key
+        await self._writer.flush(key)
         with chain.purse.holding(plan.intent.cost_max_usd) as give_back:
             outcome = await self._admitted(plan)
             if not isinstance(outcome, Refused):
                 return outcome
             give_back()
+        if chain.may_spare(outcome) and (stale := await self._cached.stale(chain.question, key)):
+            return stale
         if chain.take_cheaper(outcome):
             return None
         raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
@@ -202,13 +233,8 @@ class Gateway:
 
     def _unwanted(self, plan: CallPlan) -> ProcessingError | None:
         """Return why the call is not to be made, or not any more."""
-        request = plan.request
-        if request.abandoned():
-            return AbandonedError(f"step {request.step!r} is not asked: another worker has the record by now")
-        if request.task.expired(self._clock.now()):
-            return DeadlinePassedError(
-                f"the deadline {request.task.deadline} passed before the page was paid for"
-            )
+        if (error := unwanted(plan.request, self._clock.now())) is not None:
+            return error
         for scope in plan.scopes:
             if why := self._gates.why(scope):
                 return ScopeClosedError(scope, why)
@@ -269,6 +295,7 @@ class Gateway:
             instead_of=plan.instead_of,
             first_token_s=heard.first_token_s,
             response_model=parsed.response_model,
+            cache=CacheResult.MISS if plan.request.cache else None,
         )
 
     def _pause(self, plan: CallPlan, error: Exception) -> None:

@@ -8,7 +8,7 @@ from typing import Literal, Protocol
 from processors.gateway.budgets import Budget, Refused
 from schemas.failures import FailureReason
 from schemas.task import Task
-from schemas.usage import Usage
+from schemas.usage import CacheResult, Usage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,7 +32,7 @@ class CallIntent:
         simulated: whether the simulated provider answers.
         cost_max_usd: worst case; what is booked while the outcome is unknown.
         budgets: what the call is booked on.
-        degraded_by: the soft budget that made the call cheaper, or None.
+        degraded_by: what made the answer less than was asked for, or None.
     """
 
     key: CallKey
@@ -67,7 +67,7 @@ class InsteadOf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournaledAnswer:
-    """An answer that was paid for.
+    """An answer that was paid for, here or by another call whose answer the cache kept.
 
     Attributes:
         attempt: the attempt that it answered.
@@ -82,10 +82,12 @@ class JournaledAnswer:
         submission_id: the submission that paid.
         latency_s: seconds from request to whole answer.
         answered_at: when it became durable.
-        degraded_by: the soft budget that made the call cheaper, or None.
+        degraded_by: what made it less than was asked for, or None.
         first_token_s: seconds from request to a stream's first word, or None.
         response_model: model that answered, as the provider names it, or None.
         instead_of: the model that was to answer; None: this one.
+        cache: what the answer cache had, or None where it is not used.
+        saved_usd: price of the cached answer when it was bought.
     """
 
     attempt: int
@@ -104,6 +106,8 @@ class JournaledAnswer:
     first_token_s: float | None = None
     response_model: str | None = None
     instead_of: InsteadOf | None = None
+    cache: CacheResult | None = None
+    saved_usd: Decimal = Decimal(0)
 
 
 class CallJournal(Protocol):
@@ -136,6 +140,20 @@ class CallJournal(Protocol):
 
         Raises:
             StoreUnavailableError: the store is away; the intent stays open and the caller tries again.
+        """
+
+    async def adopt(self, intent: CallIntent, answer: JournaledAnswer) -> JournaledAnswer:
+        """Make an answer durable that was bought for another call; it costs nothing and asks no budget.
+
+        Args:
+            intent: the call that it answers, with a worst case of 0.
+            answer: the answer at a price of 0; its attempt is numbered here.
+
+        Returns:
+            The answer that counts: this one, or the one that is there already.
+
+        Raises:
+            ClaimedElsewhereError, StoreUnavailableError: as `find`.
         """
 
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:

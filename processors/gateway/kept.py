@@ -5,10 +5,10 @@ from dataclasses import asdict
 import orjson
 
 from processors.gateway.wire import ParsedAnswer
-from processors.model import ModelRequest, ToolCall
+from processors.model import ModelAnswer, ModelRequest, ToolCall
 
 
-def kept_text(request: ModelRequest, parsed: ParsedAnswer) -> str:
+def kept_text(request: ModelRequest, parsed: ParsedAnswer | ModelAnswer) -> str:
     """Return what the journal keeps of the answer."""
     if not request.tools:
         return parsed.text

@@ -111,7 +111,7 @@ class Planner:
             model=model.name,
             simulated=provider.simulated,
             cost_max_usd=cost_max_usd,
-            budgets=self._budgets.of(request.task, degradable=request.cheaper is not None),
+            budgets=self._budgets.of(request.task, degradable=request.degradable),
             degraded_by=degraded_by,
         )
         demand = Demand(

@@ -50,6 +50,8 @@ def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) ->
         hedge="won" if is_hedge(request.step) else None,
         latency_s=bought.latency_s,
         first_token_s=bought.first_token_s,
+        cache=bought.cache,
+        saved_usd=bought.saved_usd,
         replayed=replayed,
         recorded_at=bought.answered_at,
     )

@@ -38,6 +38,8 @@ def status_object(status: BatchStatus) -> dict[str, object]:
         "input_tokens": status.input_tokens,
         "output_tokens": status.output_tokens,
         "cost_usd": str(status.cost_usd),
+        "cache_hits": status.cache_hits,
+        "saved_usd": str(status.saved_usd),
     }
 
 
@@ -93,6 +95,8 @@ def closing_table(progress: LoadProgress, pages: str) -> Table:
     table.add_row("Calls", f"{status.calls:,}")
     table.add_row("Tokens in, out", f"{status.input_tokens:,}, {status.output_tokens:,}")
     table.add_row("Cost", f"${status.cost_usd:,.4f}{SIMULATED if progress.simulated else ''}")
+    if status.cache_hits:
+        table.add_row("From the cache", f"{status.cache_hits:,} answers, ${status.saved_usd:,.4f} saved")
     table.add_row("Pages", pages)
     return table
 

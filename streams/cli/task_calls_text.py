@@ -7,6 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors.gateway.hedging import is_hedge
+from streams.cli.cache_text import unpaid_text
 from streams.cli.printable import one_line
 from streams.store.task_calls import TaskCall
 from streams.task_path import TaskPath
@@ -53,8 +54,8 @@ def _model(call: TaskCall, plan: Mapping[str, Any] | None) -> str:
 
 
 def _state(call: TaskCall) -> str:
-    if call.replayed:
-        return "replayed, paid before"
+    if (unpaid := unpaid_text(call)) is not None:
+        return unpaid
     estimated = ", tokens estimated" if call.usage_estimated else ""
     cut = ", cut off" if call.finish_reason == "length" else ""
     return f"{call.state}{cut}{estimated}"

@@ -10,6 +10,7 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from streams.cli.cache_text import answered_text, saved_text
 from streams.cli.printable import one_line
 from streams.cli.task_calls_text import calls_table
 from streams.store.task_calls import TaskCall
@@ -130,7 +131,8 @@ def _cost(path: TaskPath) -> str:
     simulated = ", simulated: nothing was paid" if any(call.simulated for call in path.calls) else ""
     paid = f"{task.cost_usd:f} USD for {task.calls} answers"
     booked = f", {path.booked_usd:f} USD with failed calls" if path.booked_usd > task.cost_usd else ""
-    return f"{paid}{booked}; {task.input_tokens} input and {task.output_tokens} output tokens{simulated}"
+    tokens = f"{task.input_tokens} input and {task.output_tokens} output tokens"
+    return f"{paid}{booked}{saved_text(task)}; {tokens}{simulated}"
 
 
 def _review(path: TaskPath) -> str:
@@ -188,8 +190,7 @@ def _generated(detail: Detail) -> str:
 def _step(step: Detail) -> str:
     if step.get("template"):
         return f"{step['step']} {step['degraded_by']}"
-    answered = "from the journal, of " if step["replayed"] else "by "
-    return f"{step['step']} {answered}{step['model']}"
+    return f"{step['step']} {answered_text(step)} {step['model']}"
 
 
 def _validated(detail: Detail) -> str:

@@ -58,6 +58,8 @@ class BatchStatus:
         input_tokens: of those calls.
         output_tokens: of those calls.
         cost_usd: of those calls.
+        cache_hits: answers of the cache.
+        saved_usd: what those cost when they were bought.
     """
 
     batch: Batch
@@ -74,6 +76,8 @@ class BatchStatus:
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal
+    cache_hits: int
+    saved_usd: Decimal
 
 
 class PostgresBatches:

@@ -1,7 +1,9 @@
 """The paid-call journal and ledger: table `model_calls`."""
 
 from collections import Counter
-from typing import Final
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Final, TypeVar
 
 from processors.errors import ClaimedElsewhereError
 from processors.gateway.budgets import Refused
@@ -14,7 +16,8 @@ from processors.gateway.journal import (
     Opened,
 )
 from schemas.failures import FailureReason
-from schemas.usage import Usage
+from schemas.usage import CacheResult, Usage
+from streams.store.adoptions import adopt
 from streams.store.answers import AnswerWriter
 from streams.store.closing_notices import ClosingNotices
 from streams.store.closings import SWEEP_S, Closings
@@ -25,6 +28,8 @@ from streams.store.waiting import WAIT_S_MAX
 
 DEAD_WORKER: Final = "the worker's lease ended while the call was open"
 UNHEARD: Final = "the answer to its opening was lost: the call was never made"
+
+T = TypeVar("T")
 
 
 class PostgresCallJournal(CallJournal):
@@ -71,11 +76,26 @@ class PostgresCallJournal(CallJournal):
 
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         """Make the intent durable, unless the answer is there already; see the port."""
-        key = intent.key
+        return await self._unless_answered(intent.key, lambda: self._open(intent))
+
+    async def adopt(self, intent: CallIntent, answer: JournaledAnswer) -> JournaledAnswer:
+        """Make an answer durable that was bought for another call; see the port."""
+
+        async def adopted() -> JournaledAnswer | None:
+            attempt = await adopt(self._database, self._worker_id, intent, answer)
+            return None if attempt is None else replace(answer, attempt=attempt)
+
+        # Nobody has to be told: who waits for this call waits for an open attempt, and this one never was.
+        return await self._unless_answered(intent.key, adopted)
+
+    async def _unless_answered(
+        self, key: CallKey, make: Callable[[], Awaitable[T | None]]
+    ) -> T | JournaledAnswer:
+        """Make the next attempt, unless there is an answer; `make` returns None while there is one open."""
         async for _ in self._closings.turns(key, self._wait_s_max):
-            opened = await self._open(intent)
-            if opened is not None:
-                return opened
+            made = await make()
+            if made is not None:
+                return made
             row = await self._database.fetch_row(SELECT_CURRENT, key.revision, key.step, self._worker_id)
             if row is None:
                 continue  # closed between the two statements: the next turn opens the next attempt
@@ -84,9 +104,9 @@ class PostgresCallJournal(CallJournal):
             if not row["live"]:
                 await self._database.fetch(BOOK_UNKNOWN, key.revision, key.step, row["attempt"], DEAD_WORKER)
                 self._notices.closed(key)
-                opened = await self._open(intent)
-                if opened is not None:
-                    return opened
+                made = await make()
+                if made is not None:
+                    return made
         raise self._claimed_elsewhere(key)
 
     async def answered(self, key: CallKey, answer: JournaledAnswer) -> None:
@@ -162,6 +182,8 @@ def _answer(row: Row) -> JournaledAnswer:
         response_model=row["response_model"],
         instead_of=row["fallback_from"]
         and InsteadOf(row["fallback_from"], FailureReason(row["fallback_reason"])),
+        cache=row["cache"] and CacheResult(row["cache"]),
+        saved_usd=row["saved_usd"],
     )
 
 
@@ -170,7 +192,7 @@ SELECT_CURRENT: Final = """
 SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
        submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model,
-       fallback_from, fallback_reason,
+       fallback_from, fallback_reason, cache, saved_usd,
        state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
 FROM model_calls
 WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')

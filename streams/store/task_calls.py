@@ -35,6 +35,8 @@ class TaskCall:
         first_token_s: seconds from request to a stream's first word, or None.
         fallback_from: the model that was to answer and did not, or None.
         fallback_reason: why not, or None.
+        cache: what the answer cache had (`hit`, `stale`, `miss`), or None where it was not asked.
+        saved_usd: what the answer of the cache cost when it was bought.
     """
 
     step: str
@@ -55,6 +57,8 @@ class TaskCall:
     first_token_s: float | None
     fallback_from: str | None
     fallback_reason: str | None
+    cache: str | None
+    saved_usd: Decimal
 
 
 class PostgresTaskCalls:
@@ -92,7 +96,7 @@ SELECT: Final = """
 SELECT step, attempt, state, provider, model, response_model, simulated, submission_id <> $1 AS replayed,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning, usage_estimated,
        coalesce(cost_usd, cost_max_usd) AS cost_usd, finish_reason, error, opened_at, latency_s,
-       first_token_s, fallback_from, fallback_reason
+       first_token_s, fallback_from, fallback_reason, cache, saved_usd
 FROM model_calls
 WHERE revision = ANY($2::text[]) AND (submission_id = $1 OR (state = 'answered' AND closed_at <= $3))
 ORDER BY opened_at, step, attempt

@@ -88,6 +88,8 @@ class IndexedTask:
         input_tokens: of those calls.
         output_tokens: of those calls.
         cost_usd: of those calls.
+        cache_hits: answers of the cache.
+        saved_usd: what those cost when they were bought.
         replay: times that it came back from a dead-letter topic.
         inputs: as submitted.
         accepted_at: when the index first saw it.
@@ -111,6 +113,8 @@ class IndexedTask:
     input_tokens: int
     output_tokens: int
     cost_usd: Decimal
+    cache_hits: int
+    saved_usd: Decimal
     replay: int
     inputs: dict[str, JsonValue]
     accepted_at: datetime
@@ -213,7 +217,8 @@ def _task_values(task: Task) -> tuple[object, ...]:
 
 
 def _spend_values(spend: Spend) -> tuple[object, ...]:
-    return (spend.calls, spend.usage.input, spend.usage.output, spend.cost_usd)
+    usage = spend.usage
+    return (spend.calls, usage.input, usage.output, spend.cost_usd, spend.cache_hits, spend.saved_usd)
 
 
 def _storable_or_none(text: str | None) -> str | None:
@@ -232,18 +237,19 @@ def _json(value: object) -> str:
 UPSERT: Final = """
 INSERT INTO tasks AS t (submission_id, task_id, batch_id, row_number, recipe, tenant, inputs,
                         stage, state, reason, title, url, score, findings,
-                        calls, input_tokens, output_tokens, cost_usd, replay)
+                        calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay)
 SELECT DISTINCT ON (submission_id)
        submission_id, task_id, batch_id, row_number, recipe, tenant, inputs::json,
        stage, state::task_state, reason, title, url, score, findings::json,
-       calls, input_tokens, output_tokens, cost_usd, replay
+       calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay
 FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::double precision[],
-            $14::text[], $15::integer[], $16::bigint[], $17::bigint[], $18::numeric[], $19::integer[])
+            $14::text[], $15::integer[], $16::bigint[], $17::bigint[], $18::numeric[], $19::integer[],
+            $20::numeric[], $21::integer[])
      WITH ORDINALITY
      AS new (submission_id, task_id, batch_id, row_number, recipe, tenant, inputs,
              stage, state, reason, title, url, score, findings,
-             calls, input_tokens, output_tokens, cost_usd, replay, place)
+             calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay, place)
 ORDER BY submission_id, replay DESC, least(state::task_state, 'published') DESC,
          CASE WHEN state::task_state >= 'published' THEN place ELSE -place END
 ON CONFLICT (submission_id) DO UPDATE
@@ -254,14 +260,16 @@ SET stage = excluded.stage, state = excluded.state, reason = excluded.reason,
     input_tokens = greatest(t.input_tokens, excluded.input_tokens),
     output_tokens = greatest(t.output_tokens, excluded.output_tokens),
     cost_usd = greatest(t.cost_usd, excluded.cost_usd),
+    cache_hits = greatest(t.cache_hits, excluded.cache_hits),
+    saved_usd = greatest(t.saved_usd, excluded.saved_usd),
     updated_at = now()
 WHERE excluded.replay > t.replay
    OR (excluded.replay = t.replay AND excluded.state >= t.state AND t.state < 'published')
 """
 
 COLUMNS: Final = """submission_id, task_id, batch_id, row_number, recipe, tenant, stage, state::text AS state,
-       reason, title, url, score, findings, calls, input_tokens, output_tokens, cost_usd, replay, inputs,
-       accepted_at, updated_at"""
+       reason, title, url, score, findings, calls, input_tokens, output_tokens, cost_usd, cache_hits,
+       saved_usd, replay, inputs, accepted_at, updated_at"""
 
 SELECT_SUBMISSION: Final = f"SELECT {COLUMNS} FROM tasks WHERE submission_id = $1"  # noqa: S608 - constant
 

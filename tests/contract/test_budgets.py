@@ -15,6 +15,7 @@ from fixtures.store import a_live_worker
 from processors.gateway.budgets import Budget, Refused, Standing, Verdict, applying
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
+from schemas.usage import CacheResult
 from streams.store.budget_counters import PostgresBudgetCounters
 from streams.store.journal import PostgresCallJournal
 
@@ -300,3 +301,17 @@ async def test_64_callers_of_two_workers_on_a_budget_of_one_call_get_one(ledger:
     assert sum(answer == Opened(1) for answer in answers) == 1
     for budget in an_intent(rules=rules).budgets:
         assert await ledger.standing(budget) == standing("0", "0.10")
+
+
+async def test_an_answer_of_the_cache_asks_no_budget_and_is_booked_on_none(
+    journal: CallJournal, ledger: Ledger
+) -> None:
+    [budget] = an_intent().budgets
+    for number in (1, 2):
+        await journal.open(an_intent(number))
+    intent = replace(an_intent(3), cost_max_usd=Decimal(0))
+
+    adopted = await journal.adopt(intent, replace(an_answer(), cost_usd=Decimal(0), cache=CacheResult.HIT))
+
+    assert adopted.cache is CacheResult.HIT
+    assert await ledger.standing(budget) == standing("0", "0.20")

@@ -14,6 +14,7 @@ from fixtures.store import a_live_worker
 from processors.errors import ClaimedElsewhereError
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, InsteadOf, JournaledAnswer, Opened
 from schemas.failures import FailureReason
+from schemas.usage import CacheResult, Usage
 from streams.store.journal import PostgresCallJournal
 
 KEY = CallKey(revision="0123456789abcdef0123", step="write")
@@ -266,3 +267,67 @@ async def test_two_answers_stay_in_the_ledger_and_the_first_attempt_counts(journ
 
     assert await heir.find(KEY) == an_answer(1, "first")
     assert [state for state, _ in await journals.states()] == ["answered", "answered"]
+
+
+GIVEN = replace(
+    an_answer(),
+    cost_usd=Decimal(0),
+    usage=Usage(),
+    latency_s=0.0,
+    cache=CacheResult.HIT,
+    saved_usd=Decimal("0.00042"),
+)
+FREE = replace(INTENT, cost_max_usd=Decimal(0))
+
+
+async def test_an_adopted_answer_costs_nothing_and_is_found_like_any_other(
+    journal: CallJournal, journals: Journals
+) -> None:
+    assert await journal.adopt(FREE, GIVEN) == await journal.find(KEY)
+
+    found = await journal.find(KEY)
+    assert found is not None
+    assert (found.text, found.attempt, found.cache) == (GIVEN.text, 1, CacheResult.HIT)
+    assert (found.cost_usd, found.saved_usd, found.usage) == (Decimal(0), Decimal("0.00042"), Usage())
+    assert await journals.states() == [("answered", Decimal(0))]
+
+
+async def test_an_adopted_answer_comes_after_failed_attempts(
+    journal: CallJournal, journals: Journals
+) -> None:
+    await journal.open(INTENT)
+    await journal.failed(KEY, 1, "503", billed=True)
+
+    adopted = await journal.adopt(FREE, replace(GIVEN, cache=CacheResult.STALE))
+
+    assert adopted.attempt == 2
+    assert await journals.states() == [("unknown", Decimal("0.0123")), ("answered", Decimal(0))]
+
+
+async def test_what_was_answered_first_stays(journal: CallJournal, journals: Journals) -> None:
+    await journal.open(INTENT)
+    await journal.answered(KEY, an_answer())
+
+    assert await journal.adopt(FREE, replace(GIVEN, text="other")) == an_answer()
+    assert await journals.states() == [("answered", Decimal("0.00042"))]
+
+
+async def test_a_dead_workers_open_intent_is_booked_before_an_answer_is_adopted(journals: Journals) -> None:
+    await (await journals.journal("doomed", 0.5)).open(INTENT)
+    await journals.kill("doomed")
+
+    adopted = await (await journals.journal("heir", 0.5)).adopt(FREE, GIVEN)
+
+    assert adopted.attempt == 2
+    assert await journals.states() == [("unknown", Decimal("0.0123")), ("answered", Decimal(0))]
+
+
+async def test_who_adopts_waits_for_a_live_worker_and_takes_its_answer(journals: Journals) -> None:
+    first, second = [await journals.journal(name, 5.0) for name in ("first", "second")]
+    await first.open(INTENT)
+
+    adopting = asyncio.create_task(second.adopt(FREE, GIVEN))
+    await asyncio.sleep(0)
+    await first.answered(KEY, an_answer())
+
+    assert await adopting == an_answer()

@@ -1,7 +1,7 @@
 """Paid-call journal in memory."""
 
 import asyncio
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
@@ -98,6 +98,15 @@ class FakeJournal:
             raise LookupError(f"attempt {answer.attempt} of {key.step!r} was never opened")
         call.state, call.answer, call.cost_usd, call.error = "answered", answer, answer.cost_usd, None
         self._closed(key, answer.attempt)
+
+    async def adopt(self, intent: CallIntent, answer: JournaledAnswer) -> JournaledAnswer:
+        opened = await self.open(replace(intent, budgets=()))
+        if isinstance(opened, JournaledAnswer):
+            return opened
+        assert isinstance(opened, Opened)
+        adopted = replace(answer, attempt=opened.attempt)
+        await self.answered(intent.key, adopted)
+        return adopted
 
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
         self._raise_error()

@@ -45,6 +45,8 @@ def a_status(batch: Batch | None = None, rows_sent: int = 10, calls: int = 0, **
         input_tokens=calls * 100,
         output_tokens=calls * 10,
         cost_usd=Decimal(calls) / 100,
+        cache_hits=0,
+        saved_usd=Decimal(0),
     )
 
 

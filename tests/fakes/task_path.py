@@ -30,6 +30,8 @@ def an_indexed_task(**changes: Any) -> IndexedTask:
         "input_tokens": 400,
         "output_tokens": 300,
         "cost_usd": Decimal("0.001"),
+        "cache_hits": 0,
+        "saved_usd": Decimal(0),
         "replay": 0,
         "inputs": INPUTS,
         "accepted_at": NOW,
@@ -77,6 +79,8 @@ def a_call(**changes: Any) -> TaskCall:
         "fallback_from": None,
         "fallback_reason": None,
         "first_token_s": None,
+        "cache": None,
+        "saved_usd": Decimal(0),
     }
     return TaskCall(**{**fields, **changes})
 

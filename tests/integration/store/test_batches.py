@@ -1,5 +1,7 @@
 """Loads, their counts and results."""
 
+from decimal import Decimal
+
 import pytest
 
 from builders import a_finished, a_spend, a_task
@@ -20,6 +22,7 @@ BATCH = Batch(
     rows_total=10,
     lane=Lane.BULK,
 )
+SPEND = a_spend(cache_hits=2, saved_usd=Decimal("0.25"))
 
 
 async def test_a_load_is_made_once(database: Database) -> None:
@@ -47,7 +50,7 @@ async def test_the_counts_of_a_load_add_up(database: Database) -> None:
         for row, progress in enumerate([Progress.ACCEPTED, Progress.GENERATED, Progress.IN_REVIEW], start=1)
     )
     await index.finish(
-        a_finished(task=a_task(row=row), outcome=outcome, spend=a_spend())
+        a_finished(task=a_task(row=row), outcome=outcome, spend=SPEND)
         for row, outcome in enumerate([Outcome.PUBLISHED, Outcome.PUBLISHED, Outcome.REJECTED], start=4)
     )
 
@@ -56,6 +59,7 @@ async def test_the_counts_of_a_load_add_up(database: Database) -> None:
     assert status is not None
     assert status.states == {"accepted": 1, "generated": 1, "in_review": 1, "published": 2, "rejected": 1}
     assert (status.accepted, status.finished, status.calls, status.output_tokens) == (6, 3, 3, 900)
+    assert (status.cache_hits, status.saved_usd) == (6, Decimal("0.75"))
     assert (status.balance_unsent, status.balance_unaccepted, status.balance_under_way) == (1, 3, 2)
     assert not await batches.set_finished("batch-1")
 
@@ -86,5 +90,5 @@ async def test_results_come_in_row_order_over_many_reads(
 
 
 async def test_the_public_views_can_be_read(database: Database) -> None:
-    for view in ("tasks", "batches", "model_calls", "publications"):
+    for view in ("tasks", "batches", "model_calls", "publications", "answer_cache"):
         assert await database.fetch(f"SELECT * FROM public_{view}") == []  # noqa: S608 - names above

@@ -33,6 +33,7 @@ from processors.recipe import CompiledRecipe, compile_recipe
 from schemas.base import Lane, Outcome, Stage, Tier
 from schemas.events import TaskClassified, TaskFinished, TaskGenerated
 from schemas.task import PublishTarget
+from schemas.usage import CacheResult, Usage
 
 UNUSED = cast("Any", None)
 OUTLINE = '{"points": ["one"]}'
@@ -396,3 +397,45 @@ async def test_a_step_says_after_how_long_it_is_hedged(recipe: CompiledRecipe) -
     await generate(event_for(hedged), ports(hedged, gateway))
 
     assert [request.hedge_after_s for request in gateway.requests] == [None, 2.5]
+
+
+CACHED = CONFIGURATION.replace(b"700", b"700, cache: {ttl_s: 60, stale_s: 600}")
+
+
+async def test_a_step_that_uses_the_cache_says_how_long_and_what_is_valid() -> None:
+    recipe = a_note_recipe(CACHED)
+    gateway = FakeModelGateway(OUTLINE, PAGE)
+
+    await generate(event_for(recipe), ports(recipe, gateway))
+
+    outline, write = gateway.requests
+    assert outline.cache is None
+    assert write.cache is not None
+    assert (write.cache.ttl_s, write.cache.stale_s) == (60, 600)
+    assert [write.cache.accepts(text) for text in (PAGE, "no", '{"title": "a"}')] == [True, False, False]
+
+
+async def test_a_repair_is_never_answered_by_the_cache() -> None:
+    recipe = a_note_recipe(CACHED)
+    gateway = FakeModelGateway(OUTLINE, "no", PAGE, OUTLINE, PAGE)
+
+    await generate(event_for(recipe), ports(recipe, gateway))
+    await generate(event_for(recipe, repair=a_repair()), ports(recipe, gateway))
+
+    assert [each.cache is not None for each in gateway.requests] == [False, True, False, False, False]
+
+
+async def test_an_answer_of_the_cache_costs_nothing_and_is_told_of() -> None:
+    recipe = a_note_recipe(CACHED)
+
+    def cached(request: ModelRequest) -> ModelAnswer:
+        made = an_answer(request, PAGE)
+        changes = {"cache": CacheResult.HIT, "cost_usd": Decimal(0), "saved_usd": COST_USD, "usage": Usage()}
+        return replace(made, recorded=made.recorded.model_copy(update=changes))
+
+    made = await generate(event_for(recipe), ports(recipe, FakeModelGateway(OUTLINE, cached)))
+
+    assert isinstance(made, TaskGenerated)
+    assert (made.spend.calls, made.spend.cost_usd, made.spend.usage) == (1, COST_USD, USAGE)
+    assert (made.spend.cache_hits, made.spend.saved_usd) == (1, COST_USD)
+    assert [each.cache for each in made.steps] == [None, CacheResult.HIT]

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from builders import a_finished, a_submitted, a_usage, a_usage_recorded
 from schemas.events import Spend
-from schemas.usage import Usage
+from schemas.usage import CacheResult, Usage
 
 TOKENS = st.integers(0, 1_000_000)
 USAGES = st.builds(
@@ -37,6 +37,20 @@ def test_a_spend_is_the_sum_of_the_calls_that_were_paid(calls: list[tuple[Usage,
     assert spend.cost_usd == sum((record.cost_usd for record in paid), Decimal(0))
     assert spend.usage.input == sum(record.usage.input for record in paid)
     assert spend.usage.output == sum(record.usage.output for record in paid)
+
+
+def test_answers_of_the_cache_are_no_calls_and_a_replayed_one_saves_nothing_twice() -> None:
+    hit = a_usage_recorded(
+        cache=CacheResult.HIT, usage=Usage(), cost_usd=Decimal(0), saved_usd=Decimal("0.25")
+    )
+    stale = hit.model_copy(update={"cache": CacheResult.STALE})
+    miss = a_usage_recorded(cache=CacheResult.MISS)
+    replayed = hit.model_copy(update={"replayed": True})
+
+    spend = Spend().plus([hit, stale, miss, replayed])
+
+    assert (spend.calls, spend.cost_usd, spend.usage) == (1, miss.cost_usd, miss.usage)
+    assert (spend.cache_hits, spend.saved_usd) == (2, Decimal("0.5"))
 
 
 @given(USAGES, USAGES, USAGES)

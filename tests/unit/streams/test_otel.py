@@ -19,6 +19,7 @@ from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
 from schemas.base import Stage
 from schemas.failures import FailureReason
 from schemas.scope import Scope, ScopeKind
+from schemas.usage import CacheResult
 from streams.engine.records import InRecord
 from streams.envelope import Lineage, event_record
 from streams.otel import OtelTracing
@@ -71,6 +72,12 @@ def answered_by_the_fallback(request: ModelRequest) -> ModelAnswer:
 def from_the_journal(request: ModelRequest) -> ModelAnswer:
     request.tell(CallState(CallPhase.CALL, "openai", request.model))
     return an_answer(request, "Paris is old.")
+
+
+def from_the_cache(request: ModelRequest) -> ModelAnswer:
+    """The call before it failed, so that a stale answer stands in."""
+    answer = answers_now(request)
+    return replace(answer, recorded=answer.recorded.model_copy(update={"cache": CacheResult.STALE}))
 
 
 def told(span: ReadableSpan) -> dict[str, Any]:
@@ -140,6 +147,7 @@ async def test_an_answer_that_the_journal_had_is_no_call() -> None:
 
     await spans.ask(lambda request: an_answer(request, "Paris is old."))
     await spans.ask(from_the_journal)
+    await spans.ask(from_the_cache)
 
     assert spans.ended == []
 

@@ -31,6 +31,8 @@ def an_indexed_task(**inputs: Any) -> IndexedTask:
         input_tokens=10,
         output_tokens=5,
         cost_usd=Decimal("0.000125"),
+        cache_hits=0,
+        saved_usd=Decimal(0),
         replay=0,
         inputs=inputs,
         accepted_at=NOW,

@@ -1,8 +1,15 @@
+import io
+from dataclasses import replace
+from decimal import Decimal
+from typing import cast
+
 import pytest
+from rich.console import Console
 
 from fakes.loads import a_status
 from streams.cli.batch_text import (
     STALL_S,
+    closing_table,
     cost_text,
     duration,
     is_good,
@@ -32,6 +39,21 @@ def test_simulated_cost_is_always_labelled() -> None:
     assert "(simulated)" in cost_text(progress)
     assert "(simulated)" in progress_line(progress)
     assert progress_object(progress)["simulated"] is True
+
+
+def test_what_the_cache_saved_is_told_when_it_saved_anything() -> None:
+    def table(progress: LoadProgress) -> str:
+        console = Console(file=io.StringIO(), width=120)
+        console.print(closing_table(progress, "site"))
+        return cast("io.StringIO", console.file).getvalue()
+
+    bare = a_progress(published=10)
+    spared = replace(bare, status=replace(bare.status, cache_hits=7, saved_usd=Decimal("0.07")))
+
+    assert "7 answers, $0.0700 saved" in table(spared)
+    assert "cache" not in table(bare)
+    told = progress_object(spared)
+    assert (told["cache_hits"], told["saved_usd"]) == (7, "0.07")
 
 
 def test_only_pages_and_reviews_are_good_and_rows_must_balance() -> None:

@@ -1,0 +1,22 @@
+"""Whether a question to a model is still of use to the record that asks it."""
+
+from datetime import datetime
+
+from processors.errors import AbandonedError, DeadlinePassedError, ProcessingError
+from processors.model import ModelRequest
+
+
+def unwanted(request: ModelRequest, now: datetime) -> ProcessingError | None:
+    """Return why nobody wants the answer any more, or None.
+
+    Args:
+        request: the question.
+        now: present time (aware).
+    """
+    if request.abandoned():
+        return AbandonedError(f"step {request.step!r} is not asked: another worker has the record by now")
+    if request.task.expired(now):
+        return DeadlinePassedError(
+            f"the deadline {request.task.deadline} passed before the page was paid for"
+        )
+    return None
