@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from schemas.base import Identifier, Message, Outcome, Ratio, Risk, Severity, Slug, Stage, Tier
+from schemas.recipe import PARTS_MAX
 from schemas.task import Task
 from schemas.usage import Usage, UsageRecorded
 
@@ -39,7 +41,10 @@ class Plan(Message):
     tier: Tier = Field(description="The cheapest size class that is good enough.")
     model: Identifier = Field(description="The model chosen for the tier from the catalogue.")
     risk: Risk = Field(description="The higher of the task's and the recipe's risk.")
-    why: str = Field(max_length=MESSAGE_CHARS_MAX, description="Why this tier and this risk.")
+    why: str = Field(max_length=MESSAGE_CHARS_MAX, description="Why this tier, this effort and this risk.")
+    reasoning_effort: Literal["low", "medium", "high"] | None = Field(
+        None, description="How much models think in steps that leave it to the plan; None: no step does."
+    )
 
 
 class StepResult(Message):
@@ -56,6 +61,9 @@ class StepResult(Message):
     latency_s: float = Field(ge=0, description="Seconds from request to whole answer.")
     degraded_by: str | None = Field(
         None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+    )
+    trimmed: tuple[Identifier, ...] = Field(
+        (), max_length=PARTS_MAX, description="Parts of the prompt that were trimmed so that it fits."
     )
 
 

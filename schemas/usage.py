@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Identifier, Message
+from schemas.recipe import PARTS_MAX
 
 Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
 """A count of tokens."""
@@ -59,6 +60,9 @@ class UsageRecorded(Message):
     simulated: bool = Field(description="True when the simulated provider answered: nothing was paid.")
     degraded_by: str | None = Field(
         None, max_length=500, description="The soft budget that made the call cheaper; None: none did."
+    )
+    trimmed: tuple[Identifier, ...] = Field(
+        (), max_length=PARTS_MAX, description="Parts of the prompt that were trimmed so that it fits."
     )
     latency_s: float = Field(ge=0, description="From sending the request to the whole answer, in seconds.")
     first_token_s: float | None = Field(

@@ -34,6 +34,7 @@ MetricName = Literal[
     "pressline_records_redelivered_total",  # counter: left there, by where to; 0 for long -> run `redeliver`
     "pressline_model_calls_total",  # counter: paid calls
     "pressline_model_tokens_total",  # counter: their tokens by direction
+    "pressline_prompt_parts_trimmed_total",  # counter: by recipe and part; up -> shorten inputs or prompt
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
     "pressline_partitions_assigned",  # gauge: 0 for long -> fewer workers or more partitions
     "pressline_in_flight_records",  # gauge: taken and unfinished, by what they wait for
@@ -84,6 +85,9 @@ class Telemetry:
         self._tokens = _counter(
             "pressline_model_tokens_total", "Their tokens.", (*labels, "direction"), registry
         )
+        self._trimmed = _counter(
+            "pressline_prompt_parts_trimmed_total", "Parts trimmed to fit.", ("recipe", "part"), registry
+        )
 
     @contextmanager
     def stage_duration(self, stage: Stage) -> Iterator[None]:
@@ -118,6 +122,8 @@ class Telemetry:
         self._cost.labels(*labels).inc(float(call.cost_usd))
         self._tokens.labels(*labels, "input").inc(call.usage.input)
         self._tokens.labels(*labels, "output").inc(call.usage.output)
+        for part in call.trimmed:
+            self._trimmed.labels(call.recipe.split("@")[0], part).inc()
 
     def watch_consumers(self, health: Callable[[], Iterable[tuple[str, ConsumerHealth]]]) -> None:
         """Report what `health` says of each stage consumer at every scrape."""

@@ -128,14 +128,14 @@ class Gateway:
 
     async def _within_budgets(self, request: ModelRequest, key: CallKey) -> ModelAnswer:
         """Call, and call cheaper where a soft budget is passed, before a hard one stops it."""
-        plan = self._planner.plan(request, key)
+        plan = await self._planner.plan(request, key)
         outcome = await self._admitted(plan)
         if isinstance(outcome, Refused) and request.cheaper and outcome.verdict is Verdict.STRAINED:
             less = request.cheaper
             request = replace(
                 request, model=less.model, output_tokens_max=less.output_tokens_max, cheaper=None
             )
-            plan = self._planner.plan(request, key, degraded_by=str(outcome.budget))
+            plan = await self._planner.plan(request, key, degraded_by=str(outcome.budget))
             outcome = await self._admitted(plan)
         if isinstance(outcome, Refused):
             raise refusal(outcome, plan.intent.cost_max_usd, self._clock.now())
@@ -235,6 +235,7 @@ class Gateway:
             degraded_by=plan.intent.degraded_by,
             first_token_s=heard.first_token_s,
             response_model=parsed.response_model,
+            trimmed=plan.trimmed,
         )
 
     def _pause(self, plan: CallPlan, error: Exception) -> None:

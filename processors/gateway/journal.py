@@ -76,6 +76,7 @@ class JournaledAnswer:
         degraded_by: the soft budget that made the call cheaper, or None.
         first_token_s: seconds from request to a stream's first word, or None.
         response_model: model that answered, as the provider names it, or None.
+        trimmed: parts of the prompt that were trimmed to fit the model's window.
     """
 
     attempt: int
@@ -93,6 +94,7 @@ class JournaledAnswer:
     degraded_by: str | None = None
     first_token_s: float | None = None
     response_model: str | None = None
+    trimmed: tuple[str, ...] = ()
 
 
 class CallJournal(Protocol):

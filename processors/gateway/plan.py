@@ -1,12 +1,14 @@
 """A call before it is made: what goes out, what it may cost at most, what it takes of the limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from processors.errors import BudgetExceededError
 from processors.gateway import tokens
+from processors.gateway.assembly import assembled
 from processors.gateway.budget_book import BudgetBook
+from processors.gateway.cache_key import cache_key
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.formats import FORMATS
 from processors.gateway.journal import CallIntent, CallKey
@@ -15,7 +17,7 @@ from processors.gateway.prices import Prices
 from processors.gateway.wire import WireRequest
 from processors.model import CallPhase, CallState, ModelRequest
 from processors.ports import Clock
-from schemas.catalogue import ProviderRules
+from schemas.catalogue import ModelRules, ProviderRules
 from schemas.scope import Scope, ScopeKind
 
 
@@ -30,6 +32,7 @@ class CallPlan:
         provider: who answers.
         context_tokens: the model's window.
         wire: what goes out, but for the headers that name the attempt.
+        trimmed: parts of the prompt that were trimmed to fit the window.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
     """
 
@@ -39,6 +42,7 @@ class CallPlan:
     provider: ProviderRules
     context_tokens: int
     wire: WireRequest
+    trimmed: tuple[str, ...]
     planned_at: datetime
 
     @property
@@ -67,7 +71,7 @@ class Planner:
         self._budgets = budgets
         self._clock = clock
 
-    def plan(self, request: ModelRequest, key: CallKey, *, degraded_by: str | None = None) -> CallPlan:
+    async def plan(self, request: ModelRequest, key: CallKey, *, degraded_by: str | None = None) -> CallPlan:
         """Return the call.
 
         Args:
@@ -77,10 +81,12 @@ class Planner:
 
         Raises:
             UnpricedModelError: the catalogue lacks the model, or its price.
+            PromptTooLongError: parts that are never trimmed do not fit the model's window.
             BudgetExceededError: its worst case is more than `request.budget_usd`.
         """
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
+        request, trimmed = await assembled(_suited(request, model, provider), model.context_tokens)
         wire = FORMATS[provider.format].build_request(request, stream=provider.stream)
         input_tokens_max = tokens.input_max(wire.body, model.context_tokens)
         now = self._clock.now()
@@ -111,8 +117,18 @@ class Planner:
             provider=provider,
             context_tokens=model.context_tokens,
             wire=wire,
+            trimmed=trimmed,
             planned_at=now,
         )
+
+
+def _suited(request: ModelRequest, model: ModelRules, provider: ProviderRules) -> ModelRequest:
+    """Leave out what the model would refuse, and add what only this provider takes."""
+    return replace(
+        request,
+        reasoning_effort=request.reasoning_effort if model.reasoning else None,
+        cache_key=cache_key(request, provider),
+    )
 
 
 def _within(request: ModelRequest, cost_max_usd: Decimal) -> None:

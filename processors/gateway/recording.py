@@ -44,6 +44,7 @@ def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) ->
         cost_usd=bought.cost_usd,
         simulated=bought.simulated,
         degraded_by=bought.degraded_by,
+        trimmed=bought.trimmed,
         latency_s=bought.latency_s,
         first_token_s=bought.first_token_s,
         replayed=replayed,

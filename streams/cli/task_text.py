@@ -115,7 +115,8 @@ def _now(where: Where) -> str:
 def _plan(plan: Mapping[str, Any] | None) -> str:
     if plan is None:
         return "none yet"
-    return f"{plan['model']} of tier {plan['tier']}, recipe {plan['recipe']}, risk {plan['risk']}"
+    effort = f", {plan['reasoning_effort']} effort" if plan.get("reasoning_effort") else ""
+    return f"{plan['model']} of tier {plan['tier']}{effort}, recipe {plan['recipe']}, risk {plan['risk']}"
 
 
 def _time(path: TaskPath) -> str:
@@ -273,7 +274,8 @@ def _state(call: TaskCall) -> str:
         return "replayed, paid before"
     estimated = ", tokens estimated" if call.usage_estimated else ""
     cut = ", cut off" if call.finish_reason == "length" else ""
-    return f"{call.state}{cut}{estimated}"
+    trimmed = f", trimmed {' and '.join(call.trimmed)}" if call.trimmed else ""
+    return f"{call.state}{cut}{estimated}{trimmed}"
 
 
 def _seconds(seconds: float | None) -> str:

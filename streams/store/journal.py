@@ -152,6 +152,7 @@ def _answer(row: Row) -> JournaledAnswer:
         degraded_by=row["degraded_by"],
         first_token_s=row["first_token_s"],
         response_model=row["response_model"],
+        trimmed=tuple(row["trimmed"]),
     )
 
 
@@ -159,7 +160,7 @@ def _answer(row: Row) -> JournaledAnswer:
 SELECT_CURRENT: Final = """
 SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
-       submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model,
+       submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model, trimmed,
        state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
 FROM model_calls
 WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')

@@ -33,6 +33,7 @@ class TaskCall:
         opened_at: when it was about to be made.
         latency_s: seconds from request to whole answer, or None.
         first_token_s: seconds from request to a stream's first word, or None.
+        trimmed: parts of the prompt that were trimmed to fit the model's window.
     """
 
     step: str
@@ -51,6 +52,7 @@ class TaskCall:
     opened_at: datetime
     latency_s: float | None
     first_token_s: float | None
+    trimmed: tuple[str, ...] = ()
 
 
 class PostgresTaskCalls:
@@ -81,13 +83,14 @@ class PostgresTaskCalls:
 def _call(row: Row) -> TaskCall:
     usage = Usage.model_construct(**{name: row[name] for name in Usage.model_fields})
     rest = {name: value for name, value in row.items() if name not in Usage.model_fields}
-    return TaskCall(usage=usage, **rest)
+    return TaskCall(usage=usage, **{**rest, "trimmed": tuple(row["trimmed"])})
 
 
 SELECT: Final = """
 SELECT step, attempt, state, provider, model, response_model, simulated, submission_id <> $1 AS replayed,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning, usage_estimated,
-       coalesce(cost_usd, cost_max_usd) AS cost_usd, finish_reason, error, opened_at, latency_s, first_token_s
+       coalesce(cost_usd, cost_max_usd) AS cost_usd, finish_reason, error, opened_at, latency_s,
+       first_token_s, trimmed
 FROM model_calls
 WHERE revision = ANY($2::text[]) AND (submission_id = $1 OR (state = 'answered' AND closed_at <= $3))
 ORDER BY opened_at, step, attempt
