@@ -14,7 +14,7 @@ from processors.prompt import PromptPart, joined, stable_chars
 from schemas.recipe import Trim
 
 ROUNDS_MAX: Final = 6
-"""One to see how much is too much, one to trim it; more as texts may have a token more when they are joined."""
+"""One to see how much is too much, one to trim it; more as texts may have a token more when joined."""
 
 
 async def assembled(request: ModelRequest, context_tokens: int) -> tuple[ModelRequest, tuple[str, ...]]:

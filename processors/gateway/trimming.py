@@ -42,7 +42,7 @@ def _tokens(part: PromptPart, count: Count) -> int:
 
 
 def _within(part: PromptPart, tokens_max: int | None, count: Count) -> PromptPart:
-    """Return the longest piece of the part that has so many tokens; no text where not even a word fits."""
+    """Return the longest piece of the part that has that many tokens; no text where only the mark fits."""
     if tokens_max is None or count(part.text) <= tokens_max:
         return part
     if part.trim is Trim.DROP:

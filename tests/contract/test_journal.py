@@ -34,6 +34,7 @@ def an_answer(attempt: int = 1, text: str = '{"title": "Flights"}') -> Journaled
         text=text,
         usage=a_usage(input_cache_read=7, reasoning=3),
         submission_id=TASK.submission_id,
+        trimmed=("examples", "notes"),
     )
 
 
