@@ -16,7 +16,13 @@ from streams.cli import COMMANDS, main
 from streams.settings import Settings
 from streams.topics import DAY_MS, Topic, all_topics
 
-DOCUMENTS = (Path("README.md"), Path("deploy/README.md"), Path("deploy/budgets.md"), Path("tests/README.md"))
+DOCUMENTS = (
+    Path("README.md"),
+    Path("deploy/README.md"),
+    Path("deploy/budgets.md"),
+    Path("deploy/gateway.md"),
+    Path("tests/README.md"),
+)
 BLOCK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 METRIC = re.compile(r'"(pressline_\w+)",  # (\w+): (.+)')
 

@@ -62,10 +62,10 @@ def check(recipes: tuple[str, ...], *, rows: Path | None) -> None:
     with exit_codes():
         found = [_find(name) for name in recipes] or list(RecipeFolder(Settings.load().recipes).read())
         for recipe in found:
-            found_faults = findings(recipe)
-            click.echo(f"{recipe.ref}: {f'{len(found_faults)} findings' if found_faults else 'good'}")
-            for finding in found_faults:
-                click.echo(f"  {finding}")
+            to_mend = findings(recipe)
+            click.echo(f"{recipe.ref}: {f'compiles, {len(to_mend)} findings' if to_mend else 'good'}")
+            for line in to_mend:
+                click.echo(f"  {line}")
         if rows is not None:
             if len(found) != 1:
                 raise click.UsageError(f"--rows is for one recipe, {len(found)} were found; name one")
