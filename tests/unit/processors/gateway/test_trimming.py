@@ -26,11 +26,16 @@ PARTS = st.lists(
             replace, st.just(part), tokens_max=st.none() if part.trim is Trim.NONE else st.integers(1, 40)
         )
     ),
-    min_size=1,
+    min_size=2,
     max_size=5,
 ).map(tuple)
-OVER = st.integers(0, 400)
+SHARE = st.floats(0, 1.1)
+"""Which share of all tokens is too much."""
 QUICK = settings(max_examples=40, deadline=None)
+
+
+def over_of(parts: tuple[PromptPart, ...], share: float) -> int:
+    return int(share * sum(estimate(part.text) for part in trimmed(parts, 0, estimate)))
 
 
 def order(parts: tuple[PromptPart, ...]) -> list[int]:
@@ -44,9 +49,9 @@ def saved(before: tuple[PromptPart, ...], after: tuple[PromptPart, ...]) -> int:
 
 
 @QUICK
-@given(PARTS, OVER)
-def test_what_must_stay_whole_stays_whole(parts: tuple[PromptPart, ...], over: int) -> None:
-    kept = trimmed(parts, over, estimate)
+@given(PARTS, SHARE)
+def test_what_must_stay_whole_stays_whole(parts: tuple[PromptPart, ...], share: float) -> None:
+    kept = trimmed(parts, over_of(parts, share), estimate)
 
     assert [part for part in kept if part.trim is Trim.NONE] == [
         part for part in parts if part.trim is Trim.NONE
@@ -66,11 +71,13 @@ def test_each_part_is_within_its_own_bound_and_else_untouched(parts: tuple[Promp
 
 
 @QUICK
-@given(PARTS, OVER)
-def test_a_part_is_touched_only_when_all_before_it_are_gone(parts: tuple[PromptPart, ...], over: int) -> None:
+@given(PARTS, SHARE)
+def test_a_part_is_touched_only_when_all_before_it_are_gone(
+    parts: tuple[PromptPart, ...], share: float
+) -> None:
     bounded = trimmed(parts, 0, estimate)
 
-    kept = trimmed(parts, over, estimate)
+    kept = trimmed(parts, over_of(parts, share), estimate)
 
     touched = [index for index in order(parts) if kept[index] != bounded[index]]
     had_text = [index for index in order(parts) if bounded[index].text]
@@ -79,12 +86,12 @@ def test_a_part_is_touched_only_when_all_before_it_are_gone(parts: tuple[PromptP
 
 
 @QUICK
-@given(PARTS, OVER)
+@given(PARTS, SHARE)
 def test_enough_goes_or_all_that_may_and_the_last_one_was_needed(
-    parts: tuple[PromptPart, ...], over: int
+    parts: tuple[PromptPart, ...], share: float
 ) -> None:
-    bounded = trimmed(parts, 0, estimate)
-    kept = trimmed(parts, over, estimate)
+    over = over_of(parts, share)
+    bounded, kept = trimmed(parts, 0, estimate), trimmed(parts, over, estimate)
     touched = [index for index in order(parts) if kept[index] != bounded[index]]
 
     if any(kept[index].text for index in order(parts)):
@@ -96,11 +103,11 @@ def test_enough_goes_or_all_that_may_and_the_last_one_was_needed(
 
 
 @QUICK
-@given(PARTS, OVER)
+@given(PARTS, SHARE)
 def test_a_cut_is_marked_and_what_is_left_stood_there_before(
-    parts: tuple[PromptPart, ...], over: int
+    parts: tuple[PromptPart, ...], share: float
 ) -> None:
-    for part, left in zip(parts, trimmed(parts, over, estimate), strict=True):
+    for part, left in zip(parts, trimmed(parts, over_of(parts, share), estimate), strict=True):
         if left.text not in {part.text, ""}:
             head, mark, tail = left.text.rpartition(MARK)
             assert mark
