@@ -1,5 +1,7 @@
 """Stage classify: an accepted task in, its plan out."""
 
+from typing import Literal
+
 from processors.errors import InvalidInputsError
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
@@ -9,6 +11,8 @@ from schemas.events import Plan, Spend, TaskClassified, TaskFinished, TaskSubmit
 from schemas.recipe import ModelPolicy
 
 DIFFICULTY_DIGITS = 3
+
+Effort = Literal["low", "medium", "high"]
 
 
 async def classify(event: TaskSubmitted, ports: Ports) -> TaskClassified | TaskFinished:
@@ -55,6 +59,13 @@ def tier_for(policy: ModelPolicy, difficulty: float) -> Tier:
     return Tier.MID if difficulty <= policy.mid_up_to else Tier.FRONTIER
 
 
+def effort_for(policy: ModelPolicy, difficulty: float) -> Effort:
+    """Return how much models shall think about a task of that difficulty, where a step leaves it open."""
+    if difficulty <= policy.low_effort_up_to:
+        return "low"
+    return "medium" if difficulty <= policy.medium_effort_up_to else "high"
+
+
 def higher_risk(one: Risk, other: Risk) -> Risk:
     """Return the higher of the two."""
     return max(one, other, key=list(Risk).index)
@@ -67,6 +78,8 @@ def _plan(event: TaskSubmitted, recipe: CompiledRecipe, ports: Ports) -> Plan:
     difficulty = difficulty_of(policy, chars, missing)
     tier = tier_for(policy, difficulty)
     risk = higher_risk(task.risk, recipe.recipe.risk)
+    open_steps = any(step.reasoning_effort == "auto" for step in recipe.recipe.steps)
+    effort = effort_for(policy, difficulty) if open_steps else None
     return Plan(
         recipe=recipe.ref,
         revision=task.revision(recipe.version),
@@ -74,7 +87,9 @@ def _plan(event: TaskSubmitted, recipe: CompiledRecipe, ports: Ports) -> Plan:
         tier=tier,
         model=ports.catalogue.model_for(tier),
         risk=risk,
+        reasoning_effort=effort,
         why=f"{_difficulty_in_words(policy, chars, missing)} {tier} is the cheapest that is good enough. "
+        f"{_effort_in_words(policy, effort)}"
         f"Risk {risk} is the higher of the task's ({task.risk}) and the recipe's ({recipe.recipe.risk}).",
     )
 
@@ -87,4 +102,13 @@ def _difficulty_in_words(policy: ModelPolicy, chars: int, missing: int) -> str:
         f"{of_chars:.3f} for {chars} characters of inputs, {of_missing:g} for {missing} optional inputs that "
         f"are missing. The recipe trusts small models up to {policy.small_up_to:g}, mid ones up to "
         f"{policy.mid_up_to:g}:"
+    )
+
+
+def _effort_in_words(policy: ModelPolicy, effort: Effort | None) -> str:
+    if effort is None:
+        return ""
+    return (
+        f"Models that reason think with {effort} effort: low up to {policy.low_effort_up_to:g}, medium up to "
+        f"{policy.medium_effort_up_to:g}. "
     )

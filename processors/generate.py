@@ -7,7 +7,7 @@ from pydantic import JsonValue
 
 from processors import standing_in
 from processors.errors import PROVIDER_FAULTS, InvalidOutputError, ProcessingError
-from processors.model import CacheUse, ChatMessage, Cheaper, ModelAnswer, ModelRequest
+from processors.model import CacheUse, ChatMessage, Cheaper, ModelAnswer, ModelRequest, ReasoningEffort
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Stage, Tier
@@ -120,13 +120,13 @@ def _request(at: _Position, run: _Run, ports: Ports) -> ModelRequest:
         revision=event.plan.revision,
         step=at.path,
         model=_model(at, ports),
-        messages=(*system, ChatMessage(role="user", content=prompt.user)),
+        messages=(*system, ChatMessage(role="user", content=prompt.user, parts=prompt.parts)),
         schema_name=step.name,
         schema=at.recipe.answer_schema(step),
         output_tokens_max=step.output_tokens_max,
         temperature=step.temperature,
         seed=step.seed,
-        reasoning_effort=step.reasoning_effort,
+        reasoning_effort=_effort(at),
         cache_ttl=step.cache_ttl,
         budget_usd=_left(event, run),
         cheaper=_cheaper(at, ports),
@@ -161,6 +161,11 @@ def _cheaper(at: _Position, ports: Ports) -> Cheaper | None:
 
 def _model(at: _Position, ports: Ports) -> str:
     return ports.catalogue.model_for(at.step.tier) if at.step.tier else at.event.plan.model
+
+
+def _effort(at: _Position) -> ReasoningEffort | None:
+    asked = at.step.reasoning_effort
+    return at.event.plan.reasoning_effort if asked == "auto" else asked
 
 
 def _repair_request(
@@ -213,6 +218,7 @@ def _result(request: ModelRequest, answer: ModelAnswer, output: dict[str, JsonVa
         fallback_from=recorded.fallback_from,
         fallback_reason=recorded.fallback_reason,
         cache=recorded.cache,
+        trimmed=recorded.trimmed,
     )
 
 

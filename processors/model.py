@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from processors.prompt import PromptPart
 from schemas.task import Task
 from schemas.usage import UsageRecorded
 
@@ -54,12 +55,17 @@ class ChatMessage:
     Attributes:
         role: who says it; `tool` is the result of one tool call.
         content: its text.
+        parts: what a user's message is made of, whole; the gateway trims them into `content` for the model
+            that is asked. At most one message of a request has any.
+        stable_chars: how many characters of `content` are the same for every row, from its beginning.
         tool_calls: what an assistant's message asked for.
         tool_call: the call that a tool's message is the result of.
     """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
+    parts: tuple[PromptPart, ...] = ()
+    stable_chars: int = 0
     tool_calls: tuple[ToolCall, ...] = ()
     tool_call: ToolCall | None = None
 
@@ -133,7 +139,10 @@ class ModelRequest:
         temperature: sampling temperature, or None for the model's own.
         seed: for providers that sample by one; the same answer is likely, not sure. None: none is sent.
         reasoning_effort: how much the model may think, or None for the model's own.
-        cache_ttl: how long the provider shall keep system prompt and tools in its cache; None: as it likes.
+        cache_ttl: how long the provider shall keep tools, system prompt and stable parts in its cache; None:
+            as it likes.
+        prompt_cache_key: groups requests that begin alike, for providers that take such a key; the gateway
+            sets it.
         tools: what the model may ask to be done.
         budget_usd: most that this call may cost, or None.
         cheaper: how the call is made where a soft budget is passed; None: as it is.
@@ -156,6 +165,7 @@ class ModelRequest:
     seed: int | None = None
     reasoning_effort: ReasoningEffort | None = None
     cache_ttl: CacheTtl | None = None
+    prompt_cache_key: str | None = None
     tools: tuple[Tool, ...] = ()
     budget_usd: Decimal | None = None
     cheaper: Cheaper | None = None

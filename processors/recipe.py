@@ -1,7 +1,7 @@
 """Recipes compiled: templates and schemas ready to use."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -12,6 +12,7 @@ from processors.checks import compile_checks
 from processors.errors import InvalidInputsError, InvalidOutputError, InvalidRecipeError
 from processors.facts import facts_block
 from processors.json_schemas import JsonSchema, compile_schema
+from processors.prompt import Prompt, PromptPart, joined
 from processors.templates import JINJA_WORDS, RecipeTemplate, Scope, compile_template
 from schemas.codec import InvalidMessageError, decode
 from schemas.events import Document
@@ -24,25 +25,14 @@ FILES_MAX = 100
 FILE_BYTES_MAX = 262_144
 OWN_NAMES = frozenset({"steps", "facts"})
 TAKEN_NAMES = OWN_NAMES | JINJA_WORDS
+FAULTS = "faults"
+"""Name of the part that says what was wrong with the page before."""
 
 INPUT_NAME: TypeAdapter[str] = TypeAdapter(InputName)
 
 Inputs = Mapping[str, JsonValue]
 Outputs = Mapping[str, Mapping[str, JsonValue]]
 """The answer of each finished step, by the step's name."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prompt:
-    """What a step asks.
-
-    Attributes:
-        system: the system message, or None.
-        user: the user message.
-    """
-
-    system: str | None
-    user: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -113,12 +103,27 @@ class CompiledRecipe:
             InvalidRecipeError: a template failed on those values.
         """
         values = {**inputs, "facts": facts_block(inputs), "steps": outputs}
-        user = self.templates[step.prompt].render(values)
-        if feedback:
-            faults = "\n".join(f"- {fault}" for fault in feedback)
-            user = f"{user}\n\nYour last page had these faults. Write it again without them:\n{faults}\n"
+        faults = "\n".join(f"- {fault}" for fault in feedback)
+        again = f"Your last page had these faults. Write it again without them:\n{faults}" if faults else ""
         system = self.templates[step.system].render(values) if step.system else None
-        return Prompt(system=system, user=user)
+        if step.prompt is not None:
+            user = self.templates[step.prompt].render(values)
+            return Prompt(system=system, user=f"{user}\n\n{again}\n" if again else user)
+        parts = tuple(self._parts(step, values))
+        parts += (PromptPart(name=FAULTS, text=again),) if again else ()
+        return Prompt(system=system, user=joined(parts), parts=parts)
+
+    def _parts(self, step: Step, values: Mapping[str, object]) -> Iterator[PromptPart]:
+        for part in sorted(step.parts, key=lambda part: not part.stable):
+            if text := self.templates[part.template].render(values).strip():
+                yield PromptPart(
+                    name=part.name,
+                    text=text,
+                    priority=part.priority,
+                    trim=part.trim,
+                    tokens_max=part.tokens_max,
+                    stable=part.stable,
+                )
 
     def answer_schema(self, step: Step) -> Mapping[str, JsonValue]:
         """Return the JSON Schema of the step's answer."""
@@ -233,7 +238,9 @@ def _step_templates(
     finished: frozenset[str] = frozenset()
     for step in recipe.steps:
         scope = Scope(names=inputs | OWN_NAMES, steps=finished)
-        for name in filter(None, (step.prompt, step.system, step.template)):
+        for name in filter(
+            None, (step.prompt, step.system, step.template, *(part.template for part in step.parts))
+        ):
             if name not in templates:
                 templates[name] = compile_template(name, _text(files, name), scope)
         finished |= {step.name}

@@ -24,10 +24,12 @@ class RecipeTemplate:
     Attributes:
         place: where in the recipe it stands, such as `write.j2` or `recipe.yaml: page.title`.
         template: the compiled form.
+        uses: the variables that it reads, such as inputs, `facts` and `steps`.
     """
 
     place: str
     template: Template
+    uses: frozenset[str]
 
     def render(self, values: Mapping[str, object]) -> str:
         """Return the text for those values.
@@ -81,8 +83,8 @@ def compile_template(place: str, source: str, scope: Scope) -> RecipeTemplate:
         raise InvalidRecipeError(f"{place}: line {error.lineno}: {error.message}") from None
     if any(True for _ in meta.find_referenced_templates(tree)):
         raise InvalidRecipeError(f"{place}: includes another template; write it out, each stands alone")
-    unknown = meta.find_undeclared_variables(tree) - scope.names - set(ENVIRONMENT.globals)
-    if unknown:
+    uses = frozenset(meta.find_undeclared_variables(tree)) - set(ENVIRONMENT.globals)
+    if unknown := uses - scope.names:
         raise InvalidRecipeError(
             f"{place}: unknown variable {', '.join(sorted(unknown))}; "
             f"known are {', '.join(sorted(scope.names))}"
@@ -93,7 +95,7 @@ def compile_template(place: str, source: str, scope: Scope) -> RecipeTemplate:
             f"{place}: steps.{', steps.'.join(sorted(unfinished))} is not finished by then; "
             f"finished are {', '.join(sorted(scope.steps)) or 'none'}"
         )
-    return RecipeTemplate(place=place, template=template)
+    return RecipeTemplate(place=place, template=template, uses=uses)
 
 
 def steps_used(source: str) -> set[str]:

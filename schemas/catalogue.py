@@ -81,6 +81,9 @@ class ProviderRules(Message):
         None, description="Name of the environment variable that holds the key; never the key itself."
     )
     simulated: bool = Field(False, description="True for the simulated provider: nothing is paid.")
+    prompt_cache_key: bool = Field(
+        False, description="True where the server takes `prompt_cache_key`, as OpenAI does; many refuse it."
+    )
     limits: LimitRules = LimitRules()
     call_deadline_s: float = Field(120.0, gt=0, le=3_600, description="Longest that one call may take.")
 
@@ -155,6 +158,9 @@ class ModelRules(Message):
         (),
         max_length=FALLBACKS_MAX,
         description="Models that are asked when it fails, in order.",
+    )
+    reasoning: bool = Field(
+        False, description="Whether it can be told how much to think; a model that cannot refuses to be."
     )
 
     @model_validator(mode="after")

@@ -3,11 +3,13 @@
 from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
+from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from schemas.base import Identifier, Message, Outcome, Ratio, Risk, Severity, Slug, Stage, Tier
 from schemas.failures import FailureReason
+from schemas.recipe import PARTS_MAX
 from schemas.task import Task
 from schemas.usage import CacheResult, Usage, UsageRecorded
 
@@ -40,7 +42,10 @@ class Plan(Message):
     tier: Tier = Field(description="The cheapest size class that is good enough.")
     model: Identifier = Field(description="The model chosen for the tier from the catalogue.")
     risk: Risk = Field(description="The higher of the task's and the recipe's risk.")
-    why: str = Field(max_length=MESSAGE_CHARS_MAX, description="Why this tier and this risk.")
+    why: str = Field(max_length=MESSAGE_CHARS_MAX, description="Why this tier, this effort and this risk.")
+    reasoning_effort: Literal["low", "medium", "high"] | None = Field(
+        None, description="How much models think in steps that leave it to the plan; None: no step does."
+    )
 
 
 class StepResult(Message):
@@ -67,6 +72,9 @@ class StepResult(Message):
     )
     cache: CacheResult | None = Field(
         None, description="What the answer cache had; None: the step does not use it."
+    )
+    trimmed: tuple[Identifier, ...] = Field(
+        (), max_length=PARTS_MAX, description="Parts of the prompt that were trimmed so that it fits."
     )
 
 

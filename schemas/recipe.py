@@ -1,5 +1,6 @@
 """The recipe: what `recipe.yaml` holds."""
 
+from enum import StrEnum
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue, StringConstraints, model_validator
@@ -9,6 +10,7 @@ from schemas.base import Identifier, Message, Ratio, Risk, Severity, Tier
 STEPS_MAX = 20
 CHECKS_MAX = 50
 CACHE_S_MAX = 30 * 86_400
+PARTS_MAX = 20
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$", max_length=60)]
 """A name: lower-case words joined by hyphens, at most 60 characters."""
@@ -39,11 +41,53 @@ class AnswerCache(Message):
     )
 
 
+class Trim(StrEnum):
+    """What goes first of a part of a prompt that is too long."""
+
+    NONE = "none"
+    """Nothing: the part stays whole, or the call is not made."""
+
+    DROP = "drop"
+    """The whole part."""
+
+    HEAD = "head"
+    TAIL = "tail"
+    MIDDLE = "middle"
+
+
+class Part(Message):
+    """One part of a user message."""
+
+    name: StepName
+    template: FileName = Field(description="Template of its text. What renders to nothing is left out.")
+    priority: int = Field(
+        50, ge=0, le=100, description="Parts of a lower priority are trimmed first; of equal ones the later."
+    )
+    tokens_max: int | None = Field(
+        None, ge=1, le=1_000_000, description="Most tokens of this part, however much room there is."
+    )
+    trim: Trim = Field(Trim.NONE, description="What goes first where the prompt or the part is too long.")
+    stable: bool = Field(
+        False,
+        description="The same for every row: stands before all parts that are not, so that the provider's"
+        " prompt cache finds it again.",
+    )
+
+    @model_validator(mode="after")
+    def _trimmable(self) -> "Part":
+        if self.tokens_max is not None and self.trim is Trim.NONE:
+            raise ValueError(f"part {self.name!r} has tokens_max and trim none, expected another trim")
+        return self
+
+
 class Step(Message):
     """One model call whose answer is a JSON object."""
 
     name: StepName
-    prompt: FileName = Field(description="Template of the user message.")
+    prompt: FileName | None = Field(None, description="Template of the user message, or else `parts`.")
+    parts: tuple[Part, ...] = Field(
+        (), max_length=PARTS_MAX, description="The user message from parts, which are trimmed to fit."
+    )
     system: FileName | None = Field(None, description="Template of the system message.")
     output: FileName = Field(description="JSON Schema of the answer: an object.")
     output_tokens_max: int = Field(2000, ge=1, le=100_000, description="Most tokens the answer may have.")
@@ -51,12 +95,15 @@ class Step(Message):
         None, ge=0, le=2, description="Sampling temperature; None: the model's own."
     )
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="For providers that sample by one.")
-    reasoning_effort: Literal["minimal", "low", "medium", "high"] | None = Field(
-        None, description="How much the model may think; None: the model's own."
+    reasoning_effort: Literal["minimal", "low", "medium", "high", "auto"] | None = Field(
+        None,
+        description="How much the model may think, if it is one that reasons; auto: as the plan says by the"
+        " task's difficulty; None: the model's own.",
     )
     cache_ttl: Literal["5m", "1h"] | None = Field(
         None,
-        description="How long the provider shall keep the system prompt in its cache, where it can be told.",
+        description="How long the provider shall keep system prompt and stable parts in its cache, where it"
+        " can be told.",
     )
     cache: AnswerCache | None = Field(
         None, description="Lets the same question be answered without a call; None: each task asks anew."
@@ -82,6 +129,15 @@ class Step(Message):
     )
 
     @model_validator(mode="after")
+    def _asks_once(self) -> "Step":
+        if (self.prompt is None) == (not self.parts):
+            raise ValueError(f"step {self.name!r} needs either prompt or parts, expected exactly one of them")
+        names = [part.name for part in self.parts]
+        if len(set(names)) < len(names):
+            raise ValueError(f"part names of step {self.name!r} are {names!r}, expected each once")
+        return self
+
+    @model_validator(mode="after")
     def _shorter(self) -> "Step":
         if self.output_tokens_soft is not None and self.output_tokens_soft > self.output_tokens_max:
             raise ValueError(
@@ -101,12 +157,23 @@ class ModelPolicy(Message):
     )
     small_up_to: Ratio = Field(0.5, description="Up to this difficulty the small tier is good enough.")
     mid_up_to: Ratio = Field(0.8, description="Up to this difficulty the mid tier is; above it, frontier.")
+    low_effort_up_to: Ratio = Field(
+        0.5, description="Up to this difficulty steps with `reasoning_effort: auto` think with low effort."
+    )
+    medium_effort_up_to: Ratio = Field(
+        0.8, description="Up to this difficulty they think with medium effort; above it, with high."
+    )
 
     @model_validator(mode="after")
     def _ordered(self) -> "ModelPolicy":
         if self.small_up_to > self.mid_up_to:
             raise ValueError(
                 f"small_up_to is {self.small_up_to}, expected at most mid_up_to ({self.mid_up_to})"
+            )
+        if self.low_effort_up_to > self.medium_effort_up_to:
+            raise ValueError(
+                f"low_effort_up_to is {self.low_effort_up_to}, expected at most medium_effort_up_to"
+                f" ({self.medium_effort_up_to})"
             )
         return self
 

@@ -9,6 +9,7 @@ from pydantic import Field
 
 from schemas.base import Identifier, Message
 from schemas.failures import FailureReason
+from schemas.recipe import PARTS_MAX
 
 Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
 """A count of tokens."""
@@ -81,6 +82,9 @@ class UsageRecorded(Message):
     fallback_reason: FailureReason | None = Field(None, description="Why that model did not answer.")
     hedge: Literal["won", "lost"] | None = Field(
         None, description="Whether a second call of the same question answered first; None: there was none."
+    )
+    trimmed: tuple[Identifier, ...] = Field(
+        (), max_length=PARTS_MAX, description="Parts of the prompt that were trimmed so that it fits."
     )
     latency_s: float = Field(ge=0, description="From sending the request to the whole answer, in seconds.")
     first_token_s: float | None = Field(

@@ -36,6 +36,7 @@ MetricName = Literal[
     "pressline_records_redelivered_total",  # counter: left there, by where to; 0 for long -> run `redeliver`
     "pressline_model_calls_total",  # counter: paid calls
     "pressline_model_tokens_total",  # counter: their tokens by direction
+    "pressline_prompt_parts_trimmed_total",  # counter: by recipe and part; up -> shorten inputs or prompt
     "pressline_model_cost_usd_total",  # counter: their price in US dollars; simulated calls are labelled so
     "pressline_model_fallbacks_total",  # counter: answers of another model than asked; up -> the reason
     "pressline_model_hedges_total",  # counter: second calls by result; mostly lost -> raise hedge_after_s
@@ -105,6 +106,9 @@ class Telemetry:
         self._templates = _counter(
             "pressline_template_answers_total", "Answers made from a template.", ("recipe",), registry
         )
+        self._trimmed = _counter(
+            "pressline_prompt_parts_trimmed_total", "Parts trimmed to fit.", ("recipe", "part"), registry
+        )
 
     @contextmanager
     def stage_duration(self, stage: Stage) -> Iterator[None]:
@@ -146,6 +150,8 @@ class Telemetry:
             self._fallbacks.labels(call.fallback_from, call.model, call.fallback_reason).inc()
         if call.hedge is not None:
             self._hedges.labels(call.model, call.hedge).inc()
+        for part in call.trimmed:
+            self._trimmed.labels(call.recipe.split("@")[0], part).inc()
 
     def generated(self, event: TaskGenerated) -> None:
         """Count the steps of a page that were made from templates."""

@@ -9,7 +9,18 @@ from schemas.catalogue import ProviderRules
 from schemas.codec import canonical
 
 ASKERS = frozenset(
-    {"task", "revision", "budget_usd", "cheaper", "cache_ttl", "cache", "hedge_after_s", "abandoned", "tell"}
+    {
+        "task",
+        "revision",
+        "budget_usd",
+        "cheaper",
+        "cache_ttl",
+        "cache",
+        "prompt_cache_key",
+        "hedge_after_s",
+        "abandoned",
+        "tell",
+    }
 )
 """Fields of a request that say who asks, who pays and how it is made. All others are part of the key: one
 that somebody adds makes answers be shared too seldom, never wrongly."""

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 import orjson
 
 from processors.errors import PromptTooLongError
+from processors.gateway.trimming import Count
 from processors.model import ModelRequest
 
 ENCODING: Final = "o200k_base"
@@ -52,14 +53,18 @@ def can_count() -> bool:
     return find_spec("bpe_openai") is not None
 
 
-def input_tokens(request: ModelRequest) -> int:
-    """Return how many input tokens a request has in OpenAI's vocabulary: messages, schema and tools."""
-    encoding = _encoding()
+def exact(text: str) -> int:
+    """Return how many tokens `text` has in OpenAI's vocabulary; words that control a model are text, too."""
+    return len(_encoding().encode(text, disallowed_special=()))
+
+
+def input_tokens(request: ModelRequest, count: Count = exact) -> int:
+    """Return how many input tokens a request has, as `count` counts: messages, schema and tools."""
     tools = [[tool.name, tool.description, dict(tool.parameters)] for tool in request.tools]
     texts = [message.content for message in request.messages]
     texts += [orjson.dumps(part).decode() for part in (request.schema, tools) if part]
     framing = TOKENS_PER_MESSAGE * len(request.messages)
-    return framing + sum(len(encoding.encode(text, disallowed_special=())) for text in texts)
+    return framing + sum(map(count, texts))
 
 
 class _Encoding(Protocol):

@@ -3,8 +3,8 @@
     find -> price -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
 A step that uses the answer cache (`caching.py`) asks it after `find`; what it has costs nothing. Budgets are
-asked by `open`, whose intent is the reservation; a soft one leads to a stale answer of the cache, or else to a
-second, cheaper plan. A model that does not answer leads to the next one of its chain (`fallback.py`), from
+asked by `open`, whose intent is the reservation; a soft one leads to a stale answer of the cache, or else to
+a second, cheaper plan. A model that does not answer leads to the next one of its chain (`fallback.py`), from
 `price` on; when all have failed, a stale answer is better than none.
 
 What a crash, or the loss of the worker, leaves behind:
@@ -184,7 +184,7 @@ class Gateway:
 
     async def _asked(self, chain: Chain) -> ModelAnswer | None:
         """Ask the chain's present model. None: a soft budget wants it cheaper, and so the chain is now."""
-        plan = self._planner.plan(
+        plan = await self._planner.plan(
             chain.request,
             degraded_by=chain.degraded_by,
             instead_of=chain.instead_of,
@@ -296,6 +296,7 @@ class Gateway:
             first_token_s=heard.first_token_s,
             response_model=parsed.response_model,
             cache=CacheResult.MISS if plan.request.cache else None,
+            trimmed=plan.trimmed,
         )
 
     def _pause(self, plan: CallPlan, error: Exception) -> None:

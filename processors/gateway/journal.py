@@ -88,6 +88,7 @@ class JournaledAnswer:
         instead_of: the model that was to answer; None: this one.
         cache: what the answer cache had, or None where it is not used.
         saved_usd: price of the cached answer when it was bought.
+        trimmed: parts of the prompt that were trimmed to fit the model's window.
     """
 
     attempt: int
@@ -108,6 +109,7 @@ class JournaledAnswer:
     instead_of: InsteadOf | None = None
     cache: CacheResult | None = None
     saved_usd: Decimal = Decimal(0)
+    trimmed: tuple[str, ...] = ()
 
 
 class CallJournal(Protocol):

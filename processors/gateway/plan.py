@@ -1,18 +1,20 @@
 """A call before it is made: what goes out, what it may cost at most, what it takes of the limits."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
 from processors.errors import BudgetExceededError
 from processors.gateway import tokens
+from processors.gateway.assembly import assembled
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.fallback import FALLBACK_AFTER_S
 from processors.gateway.journal import CallIntent, CallKey, InsteadOf
 from processors.gateway.limits import Demand
 from processors.gateway.prices import Prices
+from processors.gateway.prompt_cache_key import prompt_cache_key
 from processors.gateway.speech import Speech, speech
 from processors.gateway.wire import WireRequest
 from processors.model import CallPhase, CallState, ModelRequest
@@ -34,6 +36,7 @@ class CallPlan:
         speech: how the provider is spoken to.
         context_tokens: the window that all of the prompt has to fit.
         wire: what goes out, but for the headers that name the attempt.
+        trimmed: parts of the prompt that were trimmed to fit the window.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
         instead_of: the model that was to answer and did not; None: this one is.
     """
@@ -45,6 +48,7 @@ class CallPlan:
     speech: Speech
     context_tokens: int
     wire: WireRequest
+    trimmed: tuple[str, ...]
     planned_at: datetime
     instead_of: InsteadOf | None
 
@@ -74,7 +78,7 @@ class Planner:
         self._budgets = budgets
         self._clock = clock
 
-    def plan(
+    async def plan(
         self,
         request: ModelRequest,
         *,
@@ -92,13 +96,15 @@ class Planner:
 
         Raises:
             UnpricedModelError: the catalogue lacks the model, or its price.
+            PromptTooLongError: parts that are never trimmed do not fit the model's window.
             BudgetExceededError: its worst case is more than `request.budget_usd`.
         """
         model = self._catalogue.model(request.model)
         provider = self._catalogue.provider_of(model)
+        context_tokens = _context_tokens(request, model)
+        request, trimmed = await assembled(_suited(request, model, provider), context_tokens)
         spoken = speech(request, model, provider)
         wire = spoken.spoken.build_request(request, stream=spoken.stream)
-        context_tokens = _context_tokens(request, model)
         input_tokens_max = tokens.input_max(wire.body, context_tokens)
         now = self._clock.now()
         cost_max_usd = self._prices.worst_case(model.name, input_tokens_max, request.output_tokens_max, now)
@@ -132,6 +138,7 @@ class Planner:
             speech=spoken,
             context_tokens=context_tokens,
             wire=wire,
+            trimmed=trimmed,
             planned_at=now,
             instead_of=instead_of,
         )
@@ -147,6 +154,15 @@ def _input_estimate(request: ModelRequest, model: ModelRules, wire: WireRequest)
     if model.kind is ModelKind.CHAT:
         return tokens.input_estimate(wire.body)
     return sum(tokens.estimate(message.content) for message in request.messages)
+
+
+def _suited(request: ModelRequest, model: ModelRules, provider: ProviderRules) -> ModelRequest:
+    """Leave out what the model would refuse, and add what only this provider takes."""
+    return replace(
+        request,
+        reasoning_effort=request.reasoning_effort if model.reasoning else None,
+        prompt_cache_key=prompt_cache_key(request, provider),
+    )
 
 
 def _within(request: ModelRequest, cost_max_usd: Decimal) -> None:

@@ -48,6 +48,7 @@ def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) ->
         fallback_from=bought.instead_of.model if bought.instead_of else None,
         fallback_reason=bought.instead_of.reason if bought.instead_of else None,
         hedge="won" if is_hedge(request.step) else None,
+        trimmed=bought.trimmed,
         latency_s=bought.latency_s,
         first_token_s=bought.first_token_s,
         cache=bought.cache,

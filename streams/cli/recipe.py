@@ -13,7 +13,9 @@ from rich.text import Text
 from processors import standing_in
 from processors.errors import InvalidInputsError
 from processors.recipe import CompiledRecipe
+from processors.recipe_findings import findings
 from processors.recipe_scaffold import scaffold
+from schemas.recipe import Step
 from streams.cli.exits import WorkFailedError, exit_codes
 from streams.load_check import Check, RowReader, check_rows
 from streams.load_rows import CsvFile, RowsFileError, open_rows
@@ -61,7 +63,10 @@ def check(recipes: tuple[str, ...], *, rows: Path | None) -> None:
     with exit_codes():
         found = [_find(name) for name in recipes] or list(RecipeFolder(Settings.load().recipes).read())
         for recipe in found:
-            click.echo(f"{recipe.ref}: good")
+            to_mend = findings(recipe)
+            click.echo(f"{recipe.ref}: {f'compiles, {len(to_mend)} findings' if to_mend else 'good'}")
+            for line in to_mend:
+                click.echo(f"  {line}")
         if rows is not None:
             if len(found) != 1:
                 raise click.UsageError(f"--rows is for one recipe, {len(found)} were found; name one")
@@ -117,7 +122,7 @@ def _table(recipe: CompiledRecipe) -> Table:
         ("Description", recipe.recipe.description),
         ("Key", recipe.recipe.key),
         *(("Input", f"{name}{optional.get(name, '')}") for name in schema.properties),
-        *(("Step", f"{step.name}: {step.prompt}, answers {step.output}") for step in recipe.recipe.steps),
+        *(("Step", f"{step.name}: {_asks(step)}, answers {step.output}") for step in recipe.recipe.steps),
         *(("Check", rule.check) for rule in recipe.recipe.checks),
         ("Files", ", ".join(sorted(recipe.files))),
     ]
@@ -126,6 +131,10 @@ def _table(recipe: CompiledRecipe) -> Table:
         # As Text: square brackets in it are no markup.
         table.add_row(name, Text(text))
     return table
+
+
+def _asks(step: Step) -> str:
+    return step.prompt or " + ".join(part.template for part in step.parts)
 
 
 def _find(name: str) -> CompiledRecipe:

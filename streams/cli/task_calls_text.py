@@ -58,7 +58,8 @@ def _state(call: TaskCall) -> str:
         return unpaid
     estimated = ", tokens estimated" if call.usage_estimated else ""
     cut = ", cut off" if call.finish_reason == "length" else ""
-    return f"{call.state}{cut}{estimated}"
+    trimmed = f", trimmed {' and '.join(call.trimmed)}" if call.trimmed else ""
+    return f"{call.state}{cut}{estimated}{trimmed}"
 
 
 def _seconds(seconds: float | None) -> str:

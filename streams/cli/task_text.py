@@ -117,7 +117,8 @@ def _now(where: Where) -> str:
 def _plan(plan: Mapping[str, Any] | None) -> str:
     if plan is None:
         return "none yet"
-    return f"{plan['model']} of tier {plan['tier']}, recipe {plan['recipe']}, risk {plan['risk']}"
+    effort = f", {plan['reasoning_effort']} effort" if plan.get("reasoning_effort") else ""
+    return f"{plan['model']} of tier {plan['tier']}{effort}, recipe {plan['recipe']}, risk {plan['risk']}"
 
 
 def _time(path: TaskPath) -> str:

@@ -53,6 +53,8 @@ def _values(key: CallKey, answer: JournaledAnswer) -> tuple[object, ...]:
         *(answer.first_token_s, answer.response_model and storable(answer.response_model)),
         *((instead_of.model, instead_of.reason) if instead_of else (None, None)),
         answer.cache,
+        # Names have no commas; an array of arrays could not be unnested row by row.
+        ",".join(answer.trimmed),
     )
 
 
@@ -66,16 +68,17 @@ SET state = 'answered', text = a.text, finish_reason = a.finish_reason, cost_usd
     latency_s = a.latency_s, closed_at = a.closed_at,
     provider = a.provider, model = a.model, simulated = a.simulated, submission_id = a.submission_id,
     first_token_s = a.first_token_s, response_model = a.response_model,
-    fallback_from = a.fallback_from, fallback_reason = a.fallback_reason, cache = a.cache
+    fallback_from = a.fallback_from, fallback_reason = a.fallback_reason, cache = a.cache,
+    trimmed = string_to_array(a.trimmed, ',')
 FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[], $5::text[], $6::numeric[],
             $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[],
             $13::boolean[], $14::double precision[], $15::timestamptz[],
             $16::text[], $17::text[], $18::boolean[], $19::text[], $20::double precision[], $21::text[],
-            $22::text[], $23::text[], $24::text[])
+            $22::text[], $23::text[], $24::text[], $25::text[])
      AS a (revision, step, attempt, text, finish_reason, cost_usd,
            input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
            usage_estimated, latency_s, closed_at, provider, model, simulated, submission_id,
-           first_token_s, response_model, fallback_from, fallback_reason, cache)
+           first_token_s, response_model, fallback_from, fallback_reason, cache, trimmed)
 WHERE c.revision = a.revision AND c.step = a.step AND c.attempt = a.attempt
 RETURNING c.revision, c.step, c.attempt
 """

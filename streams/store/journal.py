@@ -184,6 +184,7 @@ def _answer(row: Row) -> JournaledAnswer:
         and InsteadOf(row["fallback_from"], FailureReason(row["fallback_reason"])),
         cache=row["cache"] and CacheResult(row["cache"]),
         saved_usd=row["saved_usd"],
+        trimmed=tuple(row["trimmed"]),
     )
 
 
@@ -192,7 +193,7 @@ SELECT_CURRENT: Final = """
 SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
        submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model,
-       fallback_from, fallback_reason, cache, saved_usd,
+       fallback_from, fallback_reason, cache, saved_usd, trimmed,
        state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
 FROM model_calls
 WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')

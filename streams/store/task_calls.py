@@ -37,6 +37,7 @@ class TaskCall:
         fallback_reason: why not, or None.
         cache: what the answer cache had (`hit`, `stale`, `miss`), or None where it was not asked.
         saved_usd: what the answer of the cache cost when it was bought.
+        trimmed: parts of the prompt that were trimmed to fit the model's window.
     """
 
     step: str
@@ -59,6 +60,7 @@ class TaskCall:
     fallback_reason: str | None
     cache: str | None
     saved_usd: Decimal
+    trimmed: tuple[str, ...] = ()
 
 
 class PostgresTaskCalls:
@@ -89,14 +91,14 @@ class PostgresTaskCalls:
 def _call(row: Row) -> TaskCall:
     usage = Usage.model_construct(**{name: row[name] for name in Usage.model_fields})
     rest = {name: value for name, value in row.items() if name not in Usage.model_fields}
-    return TaskCall(usage=usage, **rest)
+    return TaskCall(usage=usage, **{**rest, "trimmed": tuple(row["trimmed"])})
 
 
 SELECT: Final = """
 SELECT step, attempt, state, provider, model, response_model, simulated, submission_id <> $1 AS replayed,
        input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning, usage_estimated,
        coalesce(cost_usd, cost_max_usd) AS cost_usd, finish_reason, error, opened_at, latency_s,
-       first_token_s, fallback_from, fallback_reason, cache, saved_usd
+       first_token_s, fallback_from, fallback_reason, cache, saved_usd, trimmed
 FROM model_calls
 WHERE revision = ANY($2::text[]) AND (submission_id = $1 OR (state = 'answered' AND closed_at <= $3))
 ORDER BY opened_at, step, attempt

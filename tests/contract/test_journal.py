@@ -37,6 +37,7 @@ def an_answer(attempt: int = 1, text: str = '{"title": "Flights"}') -> Journaled
         usage=a_usage(input_cache_read=7, reasoning=3),
         submission_id=TASK.submission_id,
         instead_of=InsteadOf("mid-1", FailureReason.PROVIDER_TIMEOUT),
+        trimmed=("examples", "notes"),
     )
 
 

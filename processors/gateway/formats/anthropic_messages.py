@@ -3,7 +3,7 @@
 Source: https://docs.anthropic.com/en/api/messages
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -50,10 +50,10 @@ class AnthropicMessages:
         content: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.output_tokens_max,
-            "messages": list(_turns(request.messages)),
             **given(temperature=request.temperature),
             **_thinking(request),
             **_prefix(request),
+            "messages": list(_turns(request)),
         }
         if request.schema is not None:
             form = {"type": "json_schema", "schema": dict(request.schema)}
@@ -119,7 +119,10 @@ class AnthropicMessages:
 
 
 def _prefix(request: ModelRequest) -> dict[str, Any]:
-    """System prompt and tools. They come first in the prompt, so one mark at their end caches both."""
+    """System prompt and tools. They come first in the prompt, so one mark at their end caches both.
+
+    Where stable parts follow them, the mark is at the end of those.
+    """
     prompts = [message.content for message in request.messages if message.role == "system"]
     system: list[dict[str, Any]] = [{"type": "text", "text": text} for text in prompts]
     tools: list[dict[str, Any]] = [
@@ -127,9 +130,15 @@ def _prefix(request: ModelRequest) -> dict[str, Any]:
         for tool in request.tools
     ]
     last = next(iter((*reversed(system), *reversed(tools))), None)
-    if request.cache_ttl is not None and last is not None:
-        last["cache_control"] = {"type": "ephemeral", "ttl": request.cache_ttl}
+    if last is not None and not any(message.stable_chars for message in request.messages):
+        last |= _mark(request)
     return {name: found for name, found in (("system", system), ("tools", tools)) if found}
+
+
+def _mark(request: ModelRequest) -> dict[str, Any]:
+    if request.cache_ttl is None:
+        return {}
+    return {"cache_control": {"type": "ephemeral", "ttl": request.cache_ttl}}
 
 
 def _thinking(request: ModelRequest) -> dict[str, Any]:
@@ -142,19 +151,23 @@ def _thinking(request: ModelRequest) -> dict[str, Any]:
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
 
 
-def _turns(messages: Sequence[ChatMessage]) -> Iterator[dict[str, Any]]:
+def _turns(request: ModelRequest) -> Iterator[dict[str, Any]]:
     """All results of one round of tool calls stand in one turn of the user."""
-    said = (message for message in messages if message.role != "system")
+    said = (message for message in request.messages if message.role != "system")
+    mark = _mark(request)
     for role, turn in groupby(said, lambda each: "assistant" if each.role == "assistant" else "user"):
-        yield {"role": role, "content": [block for message in turn for block in _blocks(message)]}
+        yield {"role": role, "content": [block for message in turn for block in _blocks(message, mark)]}
 
 
-def _blocks(message: ChatMessage) -> Iterator[dict[str, Any]]:
+def _blocks(message: ChatMessage, mark: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     if message.tool_call is not None:
         yield {"type": "tool_result", "tool_use_id": message.tool_call.id, "content": message.content}
         return
-    if message.content:
-        yield {"type": "text", "text": message.content}
+    stable, rest = message.content[: message.stable_chars], message.content[message.stable_chars :]
+    if stable:
+        yield {"type": "text", "text": stable, **mark}
+    if rest:
+        yield {"type": "text", "text": rest}
     for call in message.tool_calls:
         arguments = json_object(call.arguments) or {}
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}

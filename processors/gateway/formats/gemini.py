@@ -56,15 +56,13 @@ class Gemini:
     def build_request(self, request: ModelRequest, *, stream: bool = False) -> WireRequest:
         """Return the request as it goes out."""
         system = [{"text": message.content} for message in request.messages if message.role == "system"]
-        content: dict[str, Any] = {
-            "contents": list(_turns(request.messages)),
-            "generationConfig": _config(request),
-        }
+        content: dict[str, Any] = {"generationConfig": _config(request)}
         if system:
             content["systemInstruction"] = {"parts": system}
         if request.tools:
             declared = [_declared(tool_of(tool)) for tool in request.tools]
             content["tools"] = [{"functionDeclarations": declared}]
+        content["contents"] = list(_turns(request.messages))
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         path = f"/models/{request.model}:{method}"
         return WireRequest(path=path, headers=JSON_HEADERS, body=orjson.dumps(content))

@@ -49,12 +49,10 @@ class OpenAIChat:
             **self.limit_of(request),
             **self.answer_form(request),
             **given(temperature=request.temperature, seed=request.seed),
-            **given(reasoning_effort=request.reasoning_effort),
+            **given(reasoning_effort=request.reasoning_effort, prompt_cache_key=request.prompt_cache_key),
         }
         if request.tools:
             content["tools"] = [{"type": "function", "function": tool_of(tool)} for tool in request.tools]
-        if request.cache_ttl is not None:
-            content["prompt_cache_key"] = request.recipe
         if stream:
             content |= {"stream": True, "stream_options": {"include_usage": True}}
         return WireRequest(path=PATH, headers=JSON_HEADERS, body=orjson.dumps(content))

@@ -36,7 +36,7 @@ class OpenAIResponses:
             "input": [item for message in request.messages for item in _items(message)],
             "max_output_tokens": request.output_tokens_max,
             "store": False,
-            **given(temperature=request.temperature),
+            **given(temperature=request.temperature, prompt_cache_key=request.prompt_cache_key),
         }
         if request.schema is not None:
             described = {"name": request.schema_name, "schema": dict(request.schema), "strict": True}
@@ -45,8 +45,6 @@ class OpenAIResponses:
             content["reasoning"] = {"effort": request.reasoning_effort}
         if request.tools:
             content["tools"] = [{"type": "function", **tool_of(tool)} for tool in request.tools]
-        if request.cache_ttl is not None:
-            content["prompt_cache_key"] = request.recipe
         if stream:
             content["stream"] = True
         return WireRequest(path=PATH, headers=JSON_HEADERS, body=orjson.dumps(content))

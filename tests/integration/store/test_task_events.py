@@ -48,6 +48,7 @@ def an_answer(attempt: int) -> JournaledAnswer:
         answered_at=NOW,
         first_token_s=0.25,
         response_model="small-1-2026",
+        trimmed=("examples",),
     )
 
 
@@ -83,6 +84,7 @@ async def test_the_calls_of_a_submission_are_its_attempts_and_what_it_was_given(
     ]
     assert own[0].error == "ProviderTimeoutError: slow"
     assert (own[1].response_model, own[1].first_token_s, own[1].usage) == ("small-1-2026", 0.25, a_usage())
+    assert [call.trimmed for call in own] == [(), ("examples",)]
     assert [(c.attempt, c.replayed) for c in given] == [(2, True)]
     assert too_early == []
 

@@ -11,7 +11,7 @@ from fakes.catalogue import FakeCatalogue
 from fakes.clock import FakeClock
 from fakes.recipe_book import FakeRecipeBook
 from processors.classify import classify, difficulty_of, higher_risk, tier_for
-from processors.errors import InvalidInputsError, UnknownRecipeError
+from processors.errors import InvalidInputsError, InvalidRecipeError, UnknownRecipeError
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe, compile_recipe
 from schemas.base import Outcome, Risk, Stage, Tier
@@ -21,14 +21,14 @@ from schemas.recipe import ModelPolicy
 UNUSED = cast("Any", None)
 
 
-def a_recipe(model: str = "{}", risk: str = "low") -> CompiledRecipe:
+def a_recipe(model: str = "{}", risk: str = "low", effort: str = "null") -> CompiledRecipe:
     configuration = f"""
 name: note
 key: "{{{{ topic }}}}"
 inputs: inputs.json
 risk: {risk}
 model: {model}
-steps: [{{name: write, prompt: write.j2, output: page.json}}]
+steps: [{{name: write, prompt: write.j2, output: page.json, reasoning_effort: {effort}}}]
 page: {{slug: "{{{{ topic }}}}", title: t, body: write.j2}}
 """
     inputs = {"topic": {"type": "string"}, "angle": {"type": "string"}, "tone": {"type": "string"}}
@@ -95,6 +95,40 @@ async def test_the_difficulty_decides_the_tier(base: float, model: str) -> None:
 
     assert isinstance(event, TaskClassified)
     assert event.plan.model == model
+
+
+@pytest.mark.parametrize(
+    ("base", "effort"), [(0.5, "low"), (0.51, "medium"), (0.8, "medium"), (0.81, "high")]
+)
+async def test_the_difficulty_decides_how_much_models_think_where_a_step_leaves_it_open(
+    base: float, effort: str
+) -> None:
+    policy = f"{{difficulty_base: {base}, difficulty_per_1000_chars: 0, difficulty_per_missing_input: 0}}"
+    task = a_task(recipe="note", inputs={"topic": "Tea"})
+
+    event = await classify(a_submitted(task=task), ports(a_recipe(policy, effort="auto")))
+
+    assert isinstance(event, TaskClassified)
+    assert event.plan.reasoning_effort == effort
+    assert (
+        f"Models that reason think with {effort} effort: low up to 0.5, medium up to 0.8." in event.plan.why
+    )
+
+
+@pytest.mark.parametrize("effort", ["null", "high"])
+async def test_a_plan_says_nothing_of_effort_where_every_step_fixes_it(effort: str) -> None:
+    task = a_task(recipe="note", inputs={"topic": "Tea"})
+
+    event = await classify(a_submitted(task=task), ports(a_recipe(effort=effort)))
+
+    assert isinstance(event, TaskClassified)
+    assert event.plan.reasoning_effort is None
+    assert "effort" not in event.plan.why
+
+
+def test_thresholds_of_effort_that_cross_are_refused() -> None:
+    with pytest.raises(InvalidRecipeError, match=r"low_effort_up_to is 0\.9, expected at most medium"):
+        a_recipe("{low_effort_up_to: 0.9}")
 
 
 async def test_a_task_past_its_deadline_expires_before_anything_is_looked_up() -> None:

@@ -104,6 +104,14 @@ def degraded(answer: Callable[[ModelRequest], ModelAnswer]) -> Callable[[ModelRe
     return marked
 
 
+def trimmed(answer: Callable[[ModelRequest], ModelAnswer]) -> Callable[[ModelRequest], ModelAnswer]:
+    def marked(request: ModelRequest) -> ModelAnswer:
+        made = answer(request)
+        return replace(made, recorded=made.recorded.model_copy(update={"trimmed": ("row",)}))
+
+    return marked
+
+
 async def test_the_steps_run_as_a_chain_and_make_the_document(recipe: CompiledRecipe) -> None:
     gateway = FakeModelGateway(OUTLINE, PAGE)
     event = event_for(recipe)
@@ -140,6 +148,33 @@ async def test_a_request_carries_the_steps_settings(recipe: CompiledRecipe) -> N
         ("system", "You write."), ("user", "Write Tea: one")
     ]  # fmt: skip
     assert write.budget_usd is None
+
+
+@pytest.mark.parametrize("effort", ["high", None])
+async def test_a_step_may_leave_its_effort_to_the_plan(effort: str | None) -> None:
+    recipe = a_note_recipe(CONFIGURATION.replace(b"reasoning_effort: low", b"reasoning_effort: auto"))
+    gateway = FakeModelGateway(OUTLINE, PAGE)
+    event = event_for(recipe)
+    plan = event.plan.model_copy(update={"reasoning_effort": effort})
+
+    await generate(event.model_copy(update={"plan": plan}), ports(recipe, gateway))
+
+    assert [each.reasoning_effort for each in gateway.requests] == [effort, None]
+
+
+async def test_parts_go_to_the_gateway_whole_and_what_it_trimmed_is_told() -> None:
+    parts = b"parts: [{name: row, template: write.j2}, {name: rules, template: system.j2, stable: true}]"
+    recipe = a_note_recipe(CONFIGURATION.replace(b"prompt: write.j2", parts))
+    gateway = FakeModelGateway(OUTLINE, "no", trimmed(lambda request: an_answer(request, PAGE)))
+
+    made = await generate(event_for(recipe), ports(recipe, gateway))
+
+    asked, repair = (request.messages[1] for request in gateway.requests[1:])
+    assert asked.content == "You write.\n\nWrite Tea: one"
+    assert [part.name for part in asked.parts] == ["rules", "row"]
+    assert repair == asked
+    assert isinstance(made, TaskGenerated)
+    assert [step.trimmed for step in made.steps] == [(), ("row",)]
 
 
 @pytest.mark.parametrize(

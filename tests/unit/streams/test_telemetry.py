@@ -54,6 +54,16 @@ def test_every_metric_has_a_name_from_the_closed_list() -> None:
     assert {family.name.removesuffix("_total") for family in families} == expected
 
 
+def test_trimmed_parts_are_counted_by_recipe_whatever_its_version() -> None:
+    telemetry = Telemetry(CollectorRegistry())
+
+    for version in ("0" * 12, "1" * 12):
+        telemetry.model_call(a_usage_recorded(recipe=f"note@{version}", trimmed=("examples",)))
+
+    found = samples(telemetry)
+    assert found["pressline_prompt_parts_trimmed_total", labels(recipe="note", part="examples")] == 2
+
+
 def test_a_model_call_is_counted_with_its_tokens_and_price() -> None:
     telemetry = Telemetry(CollectorRegistry())
     call = a_usage_recorded(usage=a_usage(input_fresh=30, output=7), cost_usd=Decimal("0.25"), simulated=True)

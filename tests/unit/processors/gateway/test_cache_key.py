@@ -33,6 +33,8 @@ ASKS: dict[str, Any] = {
     "cheaper": Cheaper(model="gpt-5-nano", output_tokens_max=1),
     "cache_ttl": "1h",
     "cache": CacheUse(ttl_s=1, stale_s=0, accepts=bool),
+    "prompt_cache_key": "k",
+    "hedge_after_s": 1.0,
     "abandoned": lambda: True,
     "tell": print,
 }

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from rich.console import Console
 
-from builders import NOW, a_finding
+from builders import NOW, a_finding, a_plan
 from fakes.task_path import a_call, a_path, a_planned_event, an_event, an_indexed_task
 from streams.cli.task_text import WORDS, json_line, parts, plain
 from streams.store.task_events import EventKind
@@ -17,6 +17,7 @@ from streams.task_where import Where
 FAILED = a_call(
     state="unknown", cost_usd=Decimal("0.02"), error="ProviderTimeoutError: 30 s", finish_reason=None
 )
+PLAN = a_plan().model_dump(mode="json")
 REPAIR = {"round": 1, "findings": [a_finding().model_dump(mode="json")]}
 
 
@@ -54,6 +55,17 @@ def test_a_call_says_when_it_was_paid_before_and_when_its_model_is_not_the_plans
 
     assert "replayed, paid before" in text
     assert "mid-1 as mid-1-2026 (the step's own tier)" in text
+
+
+def test_a_call_says_what_it_was_asked_without_and_the_plan_how_much_models_think() -> None:
+    plan = a_planned_event(detail={"plan": {**PLAN, "reasoning_effort": "medium"}, "repair": None})
+    call = a_call(trimmed=("examples", "notes"))
+
+    text = shown(a_path(plan, calls=(call,)))
+
+    assert "answered, trimmed examples and notes" in text
+    assert "small-1 of tier small, medium effort, recipe" in text
+    assert '"trimmed":["examples","notes"]' in json_line(plain(a_path(plan, calls=(call,)), None))
 
 
 def test_a_task_that_nothing_is_known_of_is_shown_as_that() -> None:

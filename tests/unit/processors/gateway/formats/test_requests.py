@@ -35,7 +35,7 @@ def test_chat_carries_a_round_of_tools_effort_and_seed() -> None:
         schema=None,
         seed=7,
         reasoning_effort="low",
-        cache_ttl="5m",
+        prompt_cache_key="k",
         stream=True,
     )
 
@@ -46,7 +46,7 @@ def test_chat_carries_a_round_of_tools_effort_and_seed() -> None:
     assert body["messages"][3] == {"role": "tool", "content": "sunny", "tool_call_id": "c1"}
     assert body["tools"][0]["function"]["parameters"] == {"type": "object"}
     assert (body["seed"], body["reasoning_effort"]) == (7, "low")
-    assert body["prompt_cache_key"] == a_request().recipe
+    assert body["prompt_cache_key"] == "k"
     assert body["stream_options"] == {"include_usage": True}
     assert "response_format" not in body
 
