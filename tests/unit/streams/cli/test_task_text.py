@@ -56,6 +56,18 @@ def test_a_call_says_when_it_was_paid_before_and_when_its_model_is_not_the_plans
     assert "mid-1 as mid-1-2026 (the step's own tier)" in text
 
 
+def test_a_call_says_in_place_of_which_model_it_was_made_and_which_is_a_hedge() -> None:
+    calls = (
+        a_call(model="mid-1", fallback_from="small-1", fallback_reason="provider_timeout"),
+        a_call(model="mid-1", step="write/hedge-1"),
+    )
+
+    text = " ".join(shown(a_path(a_planned_event(), calls=calls)).split())
+
+    assert "mid-1 (in place of small-1: provider_timeout)" in text
+    assert "mid-1 (a hedge)" in text
+
+
 def test_a_task_that_nothing_is_known_of_is_shown_as_that() -> None:
     text = shown(a_path())
 
