@@ -115,3 +115,22 @@ def test_a_wrong_catalogue_says_where(content: bytes, told: str) -> None:
         load(content)
 
     assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("fallbacks", ["[gone]", "[a]", "[b, b]", "[b, c, d, e, f]"])
+def test_fallbacks_are_other_models_of_the_catalogue_each_once_and_few(fallbacks: str) -> None:
+    models = "\n".join(
+        f"  - {{name: {name}, provider: p, tier: small, price: {{input: 1, output: 2}}, context_tokens: 8000,"
+        f" fallbacks: {fallbacks if name == 'a' else '[]'}}}"
+        for name in "abcdef"
+    )
+
+    with pytest.raises(InvalidCatalogueError, match="fall"):
+        load(f'providers: [{{name: p, base_url: "http://p.test/v1"}}]\nmodels:\n{models}'.encode())
+
+
+def test_every_shipped_model_has_a_fallback_and_keeps_it_at_the_simulated_provider() -> None:
+    simulated = default().simulated_at("http://127.0.0.1:8700/v1")
+
+    for model in default().rules.models:
+        assert simulated.fallbacks(model.name) == model.fallbacks != ()

@@ -347,7 +347,7 @@ HARD_USD = Decimal("0.03")
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(REPLIES, REPLIES, REPLIES), min_size=1, max_size=8),
-    st.sampled_from([None, Decimal("0.004"), Decimal("0.02")]),
+    st.sampled_from([None, Decimal("0.003"), Decimal("0.013")]),
     st.sampled_from([None, 0.5]),
 )
 def test_whatever_fails_models_are_asked_once_budgets_hold_and_intents_are_closed(

@@ -68,6 +68,18 @@ def test_a_call_says_what_it_was_asked_without_and_the_plan_how_much_models_thin
     assert '"trimmed":["examples","notes"]' in json_line(plain(a_path(plan, calls=(call,)), None))
 
 
+def test_a_call_says_in_place_of_which_model_it_was_made_and_which_is_a_hedge() -> None:
+    calls = (
+        a_call(model="mid-1", fallback_from="small-1", fallback_reason="provider_timeout"),
+        a_call(model="mid-1", step="write/hedge-1"),
+    )
+
+    text = " ".join(shown(a_path(a_planned_event(), calls=calls)).split())
+
+    assert "mid-1 (in place of small-1: provider_timeout)" in text
+    assert "mid-1 (a hedge)" in text
+
+
 def test_a_task_that_nothing_is_known_of_is_shown_as_that() -> None:
     text = shown(a_path())
 
