@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import shutil
 import sys
 import tempfile
@@ -30,6 +31,8 @@ def main() -> int:
     """Return 0 when every invariant held, 1 when one was violated, 3 when the run could not be done."""
     arguments = _parser().parse_args()
     home = Path(tempfile.mkdtemp(prefix="pressline-failpoints-"))
+    # What workers have to say is for whoever looks into a violation.
+    logging.basicConfig(filename=home / "workers.log", level=logging.INFO)
     kept = True
     began_s = time.monotonic()
     try:

@@ -3,9 +3,10 @@
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -16,6 +17,8 @@ import orjson
 
 from processors.gateway import catalogue as catalogues
 from processors.gateway.catalogue import Catalogue
+from processors.gateway.prices import Prices, compile_prices
+from processors.gateway.transport import HttpTransport, open_transports
 from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
 from streams.embedded import ports
 from streams.embedded.processes import ChildProcess
@@ -58,29 +61,18 @@ class Bench:
         provider: who answers.
         log_start_bytes: where the run begins in the provider's log.
         witness: what the journals of killed workers have promised; see `Aim`.
+        catalogue: of one model of the simulated provider.
+        prices: of that model.
+        transports: not connected yet, so that each fork makes connections of its own.
     """
 
     database_url: str
     provider: Provider
     log_start_bytes: int
     witness: Path
-
-    @property
-    def catalogue(self) -> Catalogue:
-        """Return a catalogue of one model of the simulated provider."""
-        rules = {
-            "providers": [{"name": "simulated", "simulated": True, "base_url": f"{self.provider.url}/v1"}],
-            "models": [
-                {
-                    "name": MODEL,
-                    "provider": "simulated",
-                    "tier": "small",
-                    "price": {"input": INPUT_USD_PER_MILLION, "output": OUTPUT_USD_PER_MILLION},
-                    "context_tokens": 8000,
-                }
-            ],
-        }
-        return catalogues.load(orjson.dumps(rules))
+    catalogue: Catalogue
+    prices: Prices
+    transports: Mapping[str, HttpTransport]
 
 
 async def open_bench(server_url: str, provider: Provider, folder: Path) -> Bench:
@@ -95,11 +87,15 @@ async def open_bench(server_url: str, provider: Provider, folder: Path) -> Bench
     await database.close()
     witness = folder / f"{name}.witness"
     witness.touch()
+    catalogue = _catalogue(provider)
     return Bench(
         database_url=database_url,
         provider=provider,
         log_start_bytes=provider.log.stat().st_size,
         witness=witness,
+        catalogue=catalogue,
+        prices=compile_prices(catalogue, datetime.now(UTC)),
+        transports=open_transports(catalogue, {}),
     )
 
 
@@ -122,6 +118,18 @@ def a_provider(folder: Path) -> Iterator[Provider]:
         yield provider
     finally:
         child.kill()
+
+
+def _catalogue(provider: Provider) -> Catalogue:
+    model = {
+        "name": MODEL,
+        "provider": "simulated",
+        "tier": "small",
+        "price": {"input": INPUT_USD_PER_MILLION, "output": OUTPUT_USD_PER_MILLION},
+        "context_tokens": 8000,
+    }
+    rules = {"name": "simulated", "simulated": True, "base_url": f"{provider.url}/v1"}
+    return catalogues.load(orjson.dumps({"providers": [rules], "models": [model]}))
 
 
 def _wait_for(child: ChildProcess, provider: Provider) -> None:

@@ -1,4 +1,4 @@
-"""Bugs to plant: each a small patch of the real code, and an invariant that must notice it."""
+"""Bugs to plant: each a small patch of the real code, and the invariants of which one must notice it."""
 
 import asyncio
 import contextlib
@@ -28,13 +28,13 @@ class Mutant:
     Attributes:
         name: what is wrong.
         failpoint: where a kill brings it to light.
-        caught_by: the invariant that must be violated.
+        caught_by: invariants of which at least one must be violated.
         patches: makes the patches from the code as it is.
     """
 
     name: str
     failpoint: Failpoint
-    caught_by: str
+    caught_by: frozenset[str]
     patches: Callable[[], Iterable[Patch]]
 
 
@@ -123,9 +123,9 @@ def _answers_cost_their_worst_case() -> Iterator[Patch]:
     yield Prices, "price", lambda *asked: 2 * price(*asked)
 
 
-def _mutant(patches: Callable[[], Iterable[Patch]], failpoint: Failpoint, caught_by: str) -> Mutant:
+def _mutant(patches: Callable[[], Iterable[Patch]], failpoint: Failpoint, *caught_by: str) -> Mutant:
     name = patches.__name__.removeprefix("_")
-    return Mutant(name=name, failpoint=failpoint, caught_by=caught_by, patches=patches)
+    return Mutant(name=name, failpoint=failpoint, caught_by=frozenset(caught_by), patches=patches)
 
 
 FORGET_ANSWER = """
@@ -141,10 +141,9 @@ RETURNING attempt
 MUTANTS = (
     _mutant(_answered_before_it_is_durable, Failpoint.BEFORE_COMMIT, "bought_again"),
     _mutant(_answers_are_not_looked_for, Failpoint.BEFORE_COMMIT, "bought_again"),
-    _mutant(_called_before_open, Failpoint.AFTER_RESERVE, "called_before_intent"),
-    _mutant(_called_before_open, Failpoint.MID_CALL, "requests_without_row"),
+    _mutant(_called_before_open, Failpoint.AFTER_RESERVE, "called_before_intent", "requests_without_row"),
     _mutant(_unknown_outcomes_are_free, Failpoint.AFTER_ANSWER, "booked_below"),
-    _mutant(_unknown_outcomes_are_failures, Failpoint.MID_CALL, "ledger_differs"),
+    _mutant(_unknown_outcomes_are_failures, Failpoint.AFTER_ANSWER, "ledger_differs"),
     _mutant(_dead_intents_are_taken_over, Failpoint.AFTER_ANSWER, "requests_without_row"),
     _mutant(_answers_cost_nothing, Failpoint.BEFORE_COMMIT, "booked_below"),
     _mutant(_answers_cost_their_worst_case, Failpoint.BEFORE_COMMIT, "ledger_differs"),

@@ -54,12 +54,12 @@ def test_no_received_answer_is_bought_again_wherever_a_worker_is_killed(bench: B
     assert told["booked_usd_where_known"] == told["billed_usd_where_known"]
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: f"{mutant.name}, {mutant.caught_by}")
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
 def test_a_planted_bug_is_noticed(bench: Bench, mutant: Mutant) -> None:
     with planted(mutant):
         run = played(bench, Round(name=mutant.name, failpoint=mutant.failpoint))
 
-    assert mutant.caught_by in violated(run)
+    assert mutant.caught_by & violated(run).keys()
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import time
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 from fakes.stage_ports import some_ports
 from processors.breakers import Breakers
@@ -14,8 +14,6 @@ from processors.gateway.call_breakers import CALL_RULES
 from processors.gateway.gateway import Gateway
 from processors.gateway.journal import CallJournal
 from processors.gateway.limits import limits_for
-from processors.gateway.prices import compile_prices
-from processors.gateway.transport import open_transports
 from processors.gateway.wire import Transport
 from processors.generate import generate
 from streams.clock import SystemClock
@@ -72,18 +70,16 @@ async def _journal(bench: Bench) -> AsyncIterator[PostgresCallJournal]:
 @contextlib.asynccontextmanager
 async def _gateway(bench: Bench, journal: CallJournal, aim: Aim | None) -> AsyncIterator[Gateway]:
     """The gateway as a worker has it; only journal and transport know of the aim."""
-    catalogue, clock = bench.catalogue, SystemClock()
-    limits = limits_for(catalogue)
+    clock, limits = SystemClock(), limits_for(bench.catalogue)
     for each in limits.values():
         each.set_share(1.0)
-    opened = open_transports(catalogue, {})
-    transports: dict[str, Transport] = dict(opened)
+    transports: Mapping[str, Transport] = bench.transports
     if aim is not None:
         journal = KillingJournal(journal, aim)
-        transports = {n: KillingTransport(t, aim, bench.provider.log) for n, t in opened.items()}
+        transports = {n: KillingTransport(t, aim, bench.provider.log) for n, t in bench.transports.items()}
     yield Gateway(
-        catalogue=catalogue,
-        prices=compile_prices(catalogue, clock.now()),
+        catalogue=bench.catalogue,
+        prices=bench.prices,
         journal=journal,
         limits=limits,
         transports=transports,
@@ -92,5 +88,5 @@ async def _gateway(bench: Bench, journal: CallJournal, aim: Aim | None) -> Async
         budgets=BudgetBook(BUDGETS, clock),
         breakers=Breakers(CALL_RULES, time.monotonic),
     )
-    for transport in opened.values():
+    for transport in bench.transports.values():
         await transport.aclose()
