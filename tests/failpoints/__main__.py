@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -30,6 +31,7 @@ SHOWN_MAX = 10
 def main() -> int:
     """Return 0 when every invariant held, 1 when one was violated, 3 when the run could not be done."""
     arguments = _parser().parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # services are stopped, whoever ends the run
     home = Path(tempfile.mkdtemp(prefix="pressline-failpoints-"))
     # What workers have to say is for whoever looks into a violation.
     logging.basicConfig(filename=home / "workers.log", level=logging.INFO)

@@ -5,10 +5,11 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -87,7 +88,7 @@ async def open_bench(server_url: str, provider: Provider, folder: Path) -> Bench
     await database.close()
     witness = folder / f"{name}.witness"
     witness.touch()
-    catalogue = _catalogue(provider)
+    catalogue = a_catalogue(provider.url)
     return Bench(
         database_url=database_url,
         provider=provider,
@@ -99,13 +100,30 @@ async def open_bench(server_url: str, provider: Provider, folder: Path) -> Bench
     )
 
 
+def with_catalogue(bench: Bench, catalogue: Catalogue) -> Bench:
+    """Return the same bench with other models."""
+    return replace(
+        bench,
+        catalogue=catalogue,
+        prices=compile_prices(catalogue, datetime.now(UTC)),
+        transports=open_transports(catalogue, {}),
+    )
+
+
 @contextmanager
-def a_provider(folder: Path) -> Iterator[Provider]:
-    """Run the simulated provider for a while; its log is in `folder`."""
+def a_provider(
+    folder: Path, overrides: Mapping[str, Mapping[str, object]] = MappingProxyType({})
+) -> Iterator[Provider]:
+    """Run the simulated provider for a while; its log is in `folder`.
+
+    Args:
+        folder: an empty one.
+        overrides: by model, how it behaves otherwise: fields of the provider's `ModelOverride`.
+    """
     port = ports.choose()
     provider = Provider(url=f"http://{ports.LOOPBACK}:{port}", log=folder / "provider.jsonl")
     config = folder / "provider.json"
-    config.write_bytes(orjson.dumps({"defaults": BEHAVIOUR}))
+    config.write_bytes(orjson.dumps({"defaults": BEHAVIOUR, "overrides": dict(overrides)}))
     command = ["-m", "streams.embedded.provider", "--port", str(port), "--config", str(config)]
     child = ChildProcess(
         name="simulated provider",
@@ -120,16 +138,16 @@ def a_provider(folder: Path) -> Iterator[Provider]:
         child.kill()
 
 
-def _catalogue(provider: Provider) -> Catalogue:
-    model = {
-        "name": MODEL,
-        "provider": "simulated",
-        "tier": "small",
-        "price": {"input": INPUT_USD_PER_MILLION, "output": OUTPUT_USD_PER_MILLION},
-        "context_tokens": 8000,
-    }
-    rules = {"name": "simulated", "simulated": True, "base_url": f"{provider.url}/v1"}
-    return catalogues.load(orjson.dumps({"providers": [rules], "models": [model]}))
+def a_catalogue(url: str) -> Catalogue:
+    """Return the catalogue of MODEL at that provider."""
+    rules = {"name": "simulated", "simulated": True, "base_url": f"{url}/v1"}
+    return catalogues.load(orjson.dumps({"providers": [rules], "models": [a_model(MODEL, "simulated")]}))
+
+
+def a_model(name: str, provider: str) -> dict[str, object]:
+    """Return a model as a catalogue has it, at the price that the evidence is held against."""
+    price = {"input": INPUT_USD_PER_MILLION, "output": OUTPUT_USD_PER_MILLION}
+    return {"name": name, "provider": provider, "tier": "small", "price": price, "context_tokens": 8000}
 
 
 def _wait_for(child: ChildProcess, provider: Provider) -> None:

@@ -38,9 +38,7 @@ async def collect(bench: Bench, rounds: Iterable[Ended] = ()) -> Evidence:
     return Evidence(
         rounds=tuple(rounds),
         requests=requests,
-        rows=tuple(
-            LedgerRow(call=CallId(row["revision"], row["step"], row["attempt"]), **_rest(row)) for row in rows
-        ),
+        rows=tuple(_row(dict(row)) for row in rows),
         counters=tuple(Counter(**dict(row)) for row in counters),
         opened=_promised(bench.witness, OPENED),
         answered=_promised(bench.witness, ANSWERED),
@@ -75,13 +73,14 @@ def _promised(witness: Path, promise: str) -> frozenset[CallId]:
     return frozenset(parse_call(call) for what, call in told if what == promise)
 
 
-def _rest(row: Any) -> dict[str, Any]:
-    return {name: row[name] for name in ("state", "booked_usd", "opened_at_s", "tenant", "task_id")}
+def _row(row: dict[str, Any]) -> LedgerRow:
+    call = CallId(row.pop("revision"), row.pop("step"), row.pop("attempt"))
+    return LedgerRow(call=call, **row)
 
 
 SELECT_ROWS = """
-SELECT revision, step, attempt, state, tenant, task_id, coalesce(cost_usd, cost_max_usd) AS booked_usd,
-       extract(epoch FROM opened_at)::float8 AS opened_at_s
+SELECT revision, step, attempt, state, usage_estimated, tenant, task_id,
+       coalesce(cost_usd, cost_max_usd) AS booked_usd, extract(epoch FROM opened_at)::float8 AS opened_at_s
 FROM model_calls
 """
 

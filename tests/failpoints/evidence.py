@@ -50,6 +50,7 @@ class LedgerRow:
         state: open, answered, failed or unknown.
         booked_usd: its price, or its worst case while there is none.
         opened_at_s: wall time of its intent in seconds.
+        usage_estimated: whether the provider gave no count of tokens that can be true.
         tenant: who pays.
         task_id: what for.
     """
@@ -58,6 +59,7 @@ class LedgerRow:
     state: str
     booked_usd: Decimal
     opened_at_s: float
+    usage_estimated: bool
     tenant: str
     task_id: str
 

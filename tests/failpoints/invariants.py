@@ -98,8 +98,10 @@ def booked_below(run: Evidence) -> tuple[str, ...]:
 
 
 def ledger_differs(run: Evidence) -> tuple[str, ...]:
-    """Where every outcome of a call is known, its booked total is its billed total."""
-    unknown = {row.call.key for row in run.rows if row.state not in ("answered", "failed")}
+    """Where outcome and tokens of all a call's attempts are known, its booked total is its billed total."""
+    unknown = {
+        row.call.key for row in run.rows if row.state not in ("answered", "failed") or row.usage_estimated
+    }
     billed, booked = _billed(run), _booked(run)
     return tuple(
         f"{'/'.join(key)}: billed {billed[key]}, booked {usd}"

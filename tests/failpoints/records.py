@@ -53,7 +53,7 @@ def step_name(number: int) -> str:
     return f"step_{number}"
 
 
-def a_record(task_id: str, recipe: CompiledRecipe) -> TaskClassified:
+def a_record(task_id: str, recipe: CompiledRecipe, model: str = MODEL) -> TaskClassified:
     """Return a task as the stage generate takes it."""
     task = a_task(
         task_id=task_id,
@@ -61,5 +61,5 @@ def a_record(task_id: str, recipe: CompiledRecipe) -> TaskClassified:
         inputs={"from_city": f"Paris {task_id}", "to_city": "Rome"},
     )
     revision = task.revision(recipe.version)
-    plan = a_plan(recipe=recipe.ref, revision=revision, model=MODEL, tier=Tier.SMALL)
+    plan = a_plan(recipe=recipe.ref, revision=revision, model=model, tier=Tier.SMALL)
     return a_classified(task=task, plan=plan)

@@ -26,7 +26,13 @@ def a_request(call: CallId, outcome: str = "sent") -> Request:
 
 def a_row(call: CallId, state: str, booked_usd: Decimal, task_id: str) -> LedgerRow:
     return LedgerRow(
-        call=call, state=state, booked_usd=booked_usd, opened_at_s=1.0, tenant="acme", task_id=task_id
+        call=call,
+        state=state,
+        booked_usd=booked_usd,
+        opened_at_s=1.0,
+        usage_estimated=False,
+        tenant="acme",
+        task_id=task_id,
     )
 
 

@@ -44,7 +44,7 @@ def work(bench: Bench, planned: Round, *, dies: bool) -> None:
 
 
 async def _work(bench: Bench, planned: Round, aim: Aim | None) -> None:
-    async with _journal(bench) as journal, _gateway(bench, journal, aim) as gateway:
+    async with a_journal(bench) as journal, a_gateway(bench, journal, aim) as gateway:
         ports = some_ports(
             recipe=planned.recipe, model=gateway, catalogue=bench.catalogue, clock=SystemClock()
         )
@@ -52,7 +52,7 @@ async def _work(bench: Bench, planned: Round, aim: Aim | None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _journal(bench: Bench) -> AsyncIterator[PostgresCallJournal]:
+async def a_journal(bench: Bench) -> AsyncIterator[PostgresCallJournal]:
     """The paid-call journal of a worker that is alive until its lease ends."""
     worker_id = uuid.uuid4().hex
     database = await Database.open(bench.database_url, connections_max=CONNECTIONS_MAX)
@@ -68,7 +68,7 @@ async def _journal(bench: Bench) -> AsyncIterator[PostgresCallJournal]:
 
 
 @contextlib.asynccontextmanager
-async def _gateway(bench: Bench, journal: CallJournal, aim: Aim | None) -> AsyncIterator[Gateway]:
+async def a_gateway(bench: Bench, journal: CallJournal, aim: Aim | None = None) -> AsyncIterator[Gateway]:
     """The gateway as a worker has it; only journal and transport know of the aim."""
     clock, limits = SystemClock(), limits_for(bench.catalogue)
     for each in limits.values():
