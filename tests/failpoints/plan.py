@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from processors.gateway.journal import CallKey
-from processors.recipe import CompiledRecipe
 from schemas.events import TaskClassified
 
-from .records import a_recipe, a_record, step_name
+from .records import a_record, step_name
 
 RECORDS_MAX = 3
 STEPS_MAX = 3
@@ -52,14 +51,9 @@ class Round:
     victim_step: int = 1
 
     @property
-    def recipe(self) -> CompiledRecipe:
-        """Return what all its records are made by."""
-        return a_recipe(self.steps)
-
-    @property
     def events(self) -> tuple[TaskClassified, ...]:
         """Return its records."""
-        return tuple(a_record(f"{self.name}/{number}", self.recipe) for number in range(self.records))
+        return tuple(a_record(f"{self.name}/{number}", self.steps) for number in range(self.records))
 
     @property
     def calls(self) -> tuple[CallKey, ...]:

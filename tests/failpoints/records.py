@@ -53,8 +53,10 @@ def step_name(number: int) -> str:
     return f"step_{number}"
 
 
-def a_record(task_id: str, recipe: CompiledRecipe, model: str = MODEL) -> TaskClassified:
-    """Return a task as the stage generate takes it."""
+@cache
+def a_record(task_id: str, steps: int, model: str = MODEL) -> TaskClassified:
+    """Return a task of the recipe of that many steps, as the stage generate takes it."""
+    recipe = a_recipe(steps)
     task = a_task(
         task_id=task_id,
         recipe=recipe.recipe.name,

@@ -15,6 +15,8 @@ from .records import a_recipe
 from .worker import work
 
 AT_ONCE = 8
+"""More than there are cores: most of a round is waiting for a dead worker's lease to end."""
+
 WORKER_S_MAX = 60.0
 TOLD_EVERY = 100
 

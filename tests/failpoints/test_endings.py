@@ -34,8 +34,8 @@ from streams.clock import SystemClock
 from streams.embedded.postgres import EmbeddedPostgres
 
 TIMES = 2
-DEADLINE_S, HASTY_S = 30.0, 1.0
-LATE = {"latency": {"kind": "fixed", "seconds": 3.0}}
+DEADLINE_S, HASTY_S, HANG_S = 30.0, 1.0, 2.0
+LATE = {"latency": {"kind": "fixed", "seconds": HANG_S}}
 NOWHERE = "http://127.0.0.1:1"
 WRITE, REPAIR = "step_1", "step_1/repair-1"
 
@@ -64,7 +64,7 @@ class Ending:
 
 
 def fails(fault: str, raised: type[BaseException], state: str, deadline_s: float = DEADLINE_S) -> Ending:
-    behaviour = {"faults": {fault: 1}, "retry_after_s": 0.0}
+    behaviour = {"faults": {fault: 1}, "retry_after_s": 0.0, "hang_s": HANG_S}
     return Ending(rows={WRITE: (state,) * TIMES}, raised=raised, behaviour=behaviour, deadline_s=deadline_s)
 
 
@@ -122,7 +122,7 @@ async def drive(postgres: EmbeddedPostgres, provider: Provider, folder: Path) ->
 
 
 async def end(name: str, ports: Ports, bench: Bench, attempt: int) -> None:
-    ending, event = ENDINGS[name], a_record(name, a_recipe(1), name)
+    ending, event = ENDINGS[name], a_record(name, 1, name)
     making = asyncio.ensure_future(generate(event, ports))
     if ending.cancelled:
         call = f'"{event.plan.revision}/{WRITE}/{attempt}"'

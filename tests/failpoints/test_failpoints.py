@@ -2,11 +2,10 @@
 
 import asyncio
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from failpoints.bench import Bench, Provider, a_provider, open_bench
+from failpoints.bench import Bench, a_provider, cleared, open_bench
 from failpoints.collect import collect
 from failpoints.evidence import Evidence
 from failpoints.invariants import check
@@ -23,14 +22,15 @@ pytestmark = [pytest.mark.chaos, pytest.mark.integration]
 
 
 @pytest.fixture(scope="module")
-def provider(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Provider]:
-    with a_provider(tmp_path_factory.mktemp("provider")) as running:
-        yield running
+def opened(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    folder = tmp_path_factory.mktemp("failpoints")
+    with a_provider(folder) as provider:
+        yield asyncio.run(open_bench(postgres.url, provider, folder))
 
 
 @pytest.fixture
-def bench(postgres: EmbeddedPostgres, provider: Provider, tmp_path: Path) -> Bench:
-    return asyncio.run(open_bench(postgres.url, provider, tmp_path))
+def bench(opened: Bench) -> Bench:
+    return asyncio.run(cleared(opened))
 
 
 def played(bench: Bench, *rounds: Round) -> Evidence:

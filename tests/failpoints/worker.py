@@ -24,9 +24,12 @@ from streams.store.workers import WorkerLease
 from .bench import BUDGETS, Bench
 from .killing import Aim, KillingJournal, KillingTransport
 from .plan import Round
+from .records import a_recipe
 
 CONNECTIONS_MAX = 3
 LEASE_S, HEARTBEAT_S = 0.5, 0.1
+"""Shorter than the product's, so that a dead worker's calls are soon taken over."""
+
 SWEEP_S = 0.1
 """How often who waits for a call looks whether its worker's lease has ended."""
 
@@ -45,9 +48,8 @@ def work(bench: Bench, planned: Round, *, dies: bool) -> None:
 
 async def _work(bench: Bench, planned: Round, aim: Aim | None) -> None:
     async with a_journal(bench) as journal, a_gateway(bench, journal, aim) as gateway:
-        ports = some_ports(
-            recipe=planned.recipe, model=gateway, catalogue=bench.catalogue, clock=SystemClock()
-        )
+        recipe = a_recipe(planned.steps)
+        ports = some_ports(recipe=recipe, model=gateway, catalogue=bench.catalogue, clock=SystemClock())
         await asyncio.gather(*(generate(event, ports) for event in planned.events))
 
 
