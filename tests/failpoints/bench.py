@@ -103,8 +103,10 @@ async def open_bench(server_url: str, provider: Provider, folder: Path) -> Bench
 async def cleared(bench: Bench) -> Bench:
     """Return the bench for a further run: without what the runs before have left."""
     database = await Database.open(bench.database_url, connections_max=1)
-    await database.fetch("TRUNCATE model_calls, budget_counters, workers")
-    await database.close()
+    try:
+        await database.fetch("TRUNCATE model_calls, budget_counters")
+    finally:
+        await database.close()
     bench.witness.write_bytes(b"")
     return replace(bench, log_start_bytes=bench.provider.log.stat().st_size)
 
