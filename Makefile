@@ -20,7 +20,7 @@ ROUNDS ?= 5
 # Each has a broker and a database of its own, and tests wait more than they work.
 TEST_PROCESSES ?= 2
 
-.PHONY: demo test lint format bench chaos simulate scenarios soak clean lock help
+.PHONY: demo test lint format bench chaos failpoints simulate scenarios soak clean lock help
 
 help: ## Show the targets.
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -47,6 +47,9 @@ bench: $(DEV_STAMP) ## Speed and cost of the engine beside its peers: tables, pl
 chaos: $(DEV_STAMP) ## Break everything under load and check that nothing is lost; prints one JSON object last.
 	@$(BIN)/python -m tests.chaos --tasks $(TASKS) --kills $(KILLS) --brokers $(BROKERS) \
 	  --broker-kills $(BROKER_KILLS) --faults $(FAULTS) --seed $(SEED)
+
+failpoints: $(DEV_STAMP) ## Kill -9 workers KILLS times at each point of a call: no received answer is bought again.
+	@PYTHONPATH=tests $(BIN)/python -m failpoints --kills $(KILLS) --seed $(SEED)
 
 scenarios: $(DEV_STAMP) ## Play SCENARIO (or all) and hold what is measured beside its bar; prints one JSON object last.
 	@PYTHONPATH=tests $(BIN)/python -m benchmarks.scenarios $(SCENARIO) $(if $(SHORT),--short)

@@ -70,7 +70,9 @@ class UsageRecorded(Message):
     provider: Identifier = Field(description="Name of the provider in the catalogue.")
     model: Identifier = Field(description="The model that was asked for.")
     usage: Usage = Field(description="Tokens in normal form.")
-    usage_estimated: bool = Field(False, description="True when the provider gave no usable usage.")
+    usage_estimated: bool = Field(
+        False, description="True when the provider gave no usable usage: the price is the worst case."
+    )
     cost_usd: Decimal = Field(ge=0, description="Price of the call in US dollars.")
     simulated: bool = Field(description="True when the simulated provider answered: nothing was paid.")
     degraded_by: str | None = Field(

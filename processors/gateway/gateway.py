@@ -287,7 +287,10 @@ class Gateway:
             simulated=plan.provider.simulated,
             usage=count.usage,
             usage_estimated=given is None,
-            cost_usd=self._prices.price(plan.request.model, count, plan.planned_at),
+            # Our own count may be below the bill: thoughts are billed, and no text shows them.
+            cost_usd=self._prices.price(plan.request.model, given, plan.planned_at)
+            if given
+            else plan.intent.cost_max_usd,
             submission_id=plan.request.task.submission_id,
             latency_s=heard.latency_s,
             answered_at=self._clock.now(),

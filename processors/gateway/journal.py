@@ -78,7 +78,7 @@ class JournaledAnswer:
         simulated: whether the simulated provider answered.
         usage: tokens.
         usage_estimated: whether they are our own count.
-        cost_usd: price.
+        cost_usd: price; the worst case where the tokens are our own count.
         submission_id: the submission that paid.
         latency_s: seconds from request to whole answer.
         answered_at: when it became durable.

@@ -188,12 +188,15 @@ async def test_a_call_of_unknown_cost_is_not_made(model: str) -> None:
     assert (rig.transport.requests, rig.states()) == ([], [])
 
 
-async def test_a_missing_usage_is_estimated_and_flagged() -> None:
-    recorded = (await Rig(a_completion("x" * 400, usage=None)).complete()).recorded
+async def test_a_missing_usage_is_estimated_and_flagged_and_booked_at_its_worst_case() -> None:
+    rig = Rig(a_completion("x" * 400, usage=None))
+
+    recorded = (await rig.complete()).recorded
 
     assert recorded.usage_estimated
     assert recorded.usage.output == 100
-    assert recorded.cost_usd > 0
+    (attempt,) = rig.journal.attempts(KEY)
+    assert recorded.cost_usd == attempt.cost_usd == attempt.intent.cost_max_usd
 
 
 @pytest.mark.parametrize(
