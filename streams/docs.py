@@ -21,6 +21,7 @@ DOCUMENTS = (
     Path("deploy/README.md"),
     Path("deploy/budgets.md"),
     Path("deploy/gateway.md"),
+    Path("deploy/models.md"),
     Path("tests/README.md"),
 )
 BLOCK = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -20,6 +20,7 @@ from schemas.usage import UsageRecorded
 from schemas.why import RECORD_CAUSES, WorkerWhy
 from streams.budgets import BudgetLine
 from streams.cache_metrics import CacheMetrics
+from streams.call_metrics import CallMetrics
 from streams.call_pace import CallPace
 from streams.engine.state import ConsumerHealth
 from streams.scaling import Desired
@@ -75,6 +76,7 @@ class Telemetry:
         self.registry = registry
         self.calls = CallPace()
         self.cache = CacheMetrics(registry)
+        self._models = CallMetrics(registry)
         self._duration = _histogram("pressline_stage_duration_seconds", "One attempt of a stage.", registry)
         self._finished = _counter(
             "pressline_tasks_finished_total", "Terminal events.", ("stage", "outcome"), registry
@@ -85,29 +87,6 @@ class Telemetry:
         )
         self._redelivered = _counter(
             "pressline_records_redelivered_total", "Left a retry topic.", ("topic",), registry
-        )
-        labels = ("provider", "model", "simulated")
-        self._calls = _counter("pressline_model_calls_total", "Paid model calls.", labels, registry)
-        self._cost = _counter(
-            "pressline_model_cost_usd_total", "Their price in US dollars.", labels, registry
-        )
-        self._tokens = _counter(
-            "pressline_model_tokens_total", "Their tokens.", (*labels, "direction"), registry
-        )
-        self._fallbacks = _counter(
-            "pressline_model_fallbacks_total",
-            "Answers of fallbacks.",
-            ("model_from", "model_to", "reason"),
-            registry,
-        )
-        self._hedges = _counter(
-            "pressline_model_hedges_total", "Hedged calls.", ("model", "result"), registry
-        )
-        self._templates = _counter(
-            "pressline_template_answers_total", "Answers made from a template.", ("recipe",), registry
-        )
-        self._trimmed = _counter(
-            "pressline_prompt_parts_trimmed_total", "Parts trimmed to fit.", ("recipe", "part"), registry
         )
 
     @contextmanager
@@ -141,22 +120,11 @@ class Telemetry:
         if call.cached:
             return
         self.calls = self.calls.after(call)
-        labels = (call.provider, call.model, str(call.simulated).lower())
-        self._calls.labels(*labels).inc()
-        self._cost.labels(*labels).inc(float(call.cost_usd))
-        self._tokens.labels(*labels, "input").inc(call.usage.input)
-        self._tokens.labels(*labels, "output").inc(call.usage.output)
-        if call.fallback_from is not None:
-            self._fallbacks.labels(call.fallback_from, call.model, call.fallback_reason).inc()
-        if call.hedge is not None:
-            self._hedges.labels(call.model, call.hedge).inc()
-        for part in call.trimmed:
-            self._trimmed.labels(call.recipe.split("@")[0], part).inc()
+        self._models.answered(call)
 
     def generated(self, event: TaskGenerated) -> None:
         """Count the steps of a page that were made from templates."""
-        recipe = event.plan.recipe.partition("@")[0]
-        self._templates.labels(recipe).inc(sum(step.template is not None for step in event.steps))
+        self._models.generated(event)
 
     def watch_consumers(self, health: Callable[[], Iterable[tuple[str, ConsumerHealth]]]) -> None:
         """Report what `health` says of each stage consumer at every scrape."""

@@ -13,6 +13,7 @@ from fakes.journaled_answer import a_journaled_answer
 from fixtures.store import a_live_worker
 from processors.errors import ClaimedElsewhereError
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, InsteadOf, JournaledAnswer, Opened
+from processors.gateway.vectors import packed
 from schemas.failures import FailureReason
 from schemas.usage import CacheResult, Usage
 from streams.store.journal import PostgresCallJournal
@@ -113,6 +114,17 @@ async def test_an_answer_is_found_as_it_was_given(journal: CallJournal) -> None:
 
     assert await journal.find(KEY) == an_answer()
     assert await journal.open(INTENT) == an_answer()
+
+
+async def test_an_answer_of_many_vectors_is_found_whole(journal: CallJournal) -> None:
+    text = packed([(number / 32, *(0.5,) * 3_071) for number in range(32)])
+    await journal.open(INTENT)
+
+    await journal.answered(KEY, an_answer(text=text))
+
+    found = await journal.find(KEY)
+    assert found is not None
+    assert found.text == text
 
 
 async def test_steps_and_revisions_do_not_share_answers(journal: CallJournal) -> None:
@@ -275,6 +287,8 @@ GIVEN = replace(
     cost_usd=Decimal(0),
     usage=Usage(),
     latency_s=0.0,
+    instead_of=None,
+    trimmed=(),
     cache=CacheResult.HIT,
     saved_usd=Decimal("0.00042"),
 )

@@ -10,6 +10,7 @@ import pytest
 from builders import NOW, a_task
 from fakes import virtual_time
 from fakes.answer_store import FakeAnswerStore
+from fakes.catalogue import without_fallbacks
 from fakes.clock import FakeClock
 from fakes.journal import FakeJournal
 from fakes.model_request import a_request
@@ -41,7 +42,7 @@ from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import CacheResult, Usage
 
-CATALOGUE = default().simulated_at("http://127.0.0.1:1/v1")
+CATALOGUE = without_fallbacks(default().simulated_at("http://127.0.0.1:1/v1"))
 PRICES = compile_prices(CATALOGUE, NOW)
 TTL_S, STALE_S = 60, 600
 VALID = '{"a": 1}'

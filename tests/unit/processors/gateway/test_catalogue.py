@@ -102,7 +102,7 @@ def test_an_unknown_model_is_unpriced() -> None:
         (ONE_MODEL.replace(b"tier: mid", b"tier: mid, kind: embedding"), "has tier mid"),
         (ONE_MODEL.replace(b"tier: mid", b"kind: embedding"), "no model is of kind chat"),
         (
-            ONE_MODEL.replace(b"mine,", b"mine, format: anthropic-messages,") + VECTORS,
+            ONE_MODEL.replace(b"{name: mine,", b"{name: mine, format: anthropic-messages,") + VECTORS,
             "which anthropic-messages has not",
         ),
         (ONE_MODEL.replace(b"http://localhost", b"http://user:secret@localhost"), "base_url"),
