@@ -210,7 +210,7 @@ class Sample:
 
     Attributes:
         commits: those that changed since the sample before.
-        ends: next offset of each partition, read after the commits.
+        ends: next offset of each partition that grew since then, read after the commits.
     """
 
     commits: Mapping[GroupPartition, Commit]

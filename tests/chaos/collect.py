@@ -1,7 +1,7 @@
 """Reads what a run left: topics, provider log, sink log, PostgreSQL."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -59,14 +59,14 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
 
 def read_requests(log: Path) -> tuple[Request, ...]:
     """Return the requests that name a call."""
-    started: dict[str, dict[str, Any]] = {}
-    ended: dict[str, dict[str, Any]] = {}
+    requests: list[Request] = []
+    under_way: dict[str, dict[str, Any]] = {}
     for line in _lines(log):
         if line["event"] == "request" and line["call"] is not None:
-            started[line["request_id"]] = line
-        elif line["event"] == "answered":
-            ended[line["request_id"]] = line
-    return tuple(_request(line, ended.get(name)) for name, line in started.items())
+            under_way[line["request_id"]] = line
+        elif line["event"] == "answered" and (start := under_way.pop(line["request_id"], None)) is not None:
+            requests.append(_request(start, line))
+    return (*requests, *(_request(line, None) for line in under_way.values()))
 
 
 def read_sink(root: Path) -> tuple[SinkLine, ...]:
@@ -156,5 +156,6 @@ def _retry_of(headers: dict[str, str]) -> Place | None:
 
 
 def _lines(log: Path) -> Iterator[dict[str, Any]]:
-    lines: Iterable[bytes] = log.read_bytes().splitlines() if log.exists() else ()
-    yield from (orjson.loads(line) for line in lines if line)
+    if log.exists():
+        with log.open("rb") as lines:
+            yield from (orjson.loads(line) for line in lines if line.strip())

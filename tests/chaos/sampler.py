@@ -42,6 +42,8 @@ class OffsetSampler:
             for topic in all_topics()
             for number in range(topic.partitions or partitions)
         ]
+        # One object for each, not one in each of thousands of samples.
+        self._places = {tp: (tp.topic, tp.partition) for tp in self._partitions}
         self._coordinators: dict[str, int] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -89,9 +91,10 @@ class OffsetSampler:
             committed |= await self._committed(spec.group)
         changed = {at: commit for at, commit in committed.items() if self.commits.get(at) != commit}
         ends = await self._consumer.end_offsets(self._partitions)
-        self.ends = {(tp.topic, tp.partition): end for tp, end in ends.items()}
+        grown = {self._places[tp]: end for tp, end in ends.items() if self.ends.get(self._places[tp]) != end}
+        self.ends |= grown
         self.commits |= changed
-        self.samples.append(Sample(commits=changed, ends=self.ends))
+        self.samples.append(Sample(commits=changed, ends=grown))
 
     async def _run(self) -> None:
         while len(self.samples) < SAMPLES_MAX:
