@@ -41,6 +41,7 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
     consumer = AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest")
     await consumer.start()
     records: list[Record] = []
+    hidden = [canary.encode() for canary in canaries]
     try:
         consumer.assign(everywhere)
         await consumer.seek_to_beginning(*everywhere)
@@ -48,7 +49,7 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
         empty = 0
         while len(records) < left and empty < EMPTY_FETCHES_MAX:
             batches = await consumer.getmany(timeout_ms=FETCH_MS)
-            records += [_record(raw, canaries) for batch in batches.values() for raw in batch]
+            records += [_record(raw, hidden) for batch in batches.values() for raw in batch]
             empty = 0 if batches else empty + 1
     finally:
         await consumer.stop()
@@ -126,7 +127,7 @@ def _request(line: dict[str, Any], end: dict[str, Any] | None) -> Request:
     )
 
 
-def _record(raw: ConsumerRecord, canaries: Sequence[str]) -> Record:
+def _record(raw: ConsumerRecord, canaries: Sequence[bytes]) -> Record:
     headers = text_headers(raw.headers)
     finished = raw.topic == FINISHED_TOPIC and raw.value is not None
     return Record(
@@ -137,7 +138,7 @@ def _record(raw: ConsumerRecord, canaries: Sequence[str]) -> Record:
         origin=_origin(headers),
         retry_of=_retry_of(headers),
         outcome=orjson.loads(raw.value)["outcome"] if finished else None,
-        canary=any(canary.encode() in value for _, value in raw.headers for canary in canaries if value),
+        canary=any(canary in value for _, value in raw.headers if value for canary in canaries),
     )
 
 
