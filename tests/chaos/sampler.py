@@ -110,6 +110,8 @@ class OffsetSampler:
         found = await self._admin.list_consumer_group_offsets(
             group, group_coordinator_id=self._coordinators[group]
         )
+        if not found:  # aiokafka 0.14 overlooks the error of a broker that coordinates the group no more
+            del self._coordinators[group]
         return {
             GroupPartition(group, tp.topic, tp.partition): Commit(known.offset, known.metadata or "")
             for tp, known in found.items()
