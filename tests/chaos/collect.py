@@ -15,12 +15,14 @@ from streams.store.database import Database
 from streams.topics import all_topics
 
 from .artefacts import CallId, CallRow, Place, Record, Request, SinkLine, TaskRow
+from .calls import SLOW
 from .sampler import FINISHED_TOPIC
 from .services import CALL_DEADLINE_S
 
 FETCH_MS = 1000
 SENT, CLIENT_GONE = "sent", "client_gone"
 LATE_SLACK_S = 0.5
+SLOW_SHARE = 0.5
 EMPTY_FETCHES_MAX = 30
 
 
@@ -116,13 +118,14 @@ def parse_call(text: str) -> CallId:
 def _request(line: dict[str, Any], end: dict[str, Any] | None) -> Request:
     took_s = end["time"] - line["time"] if end else 0.0
     late = end is not None and end["outcome"] == CLIENT_GONE and took_s > CALL_DEADLINE_S - LATE_SLACK_S
+    slow = took_s > SLOW_SHARE * CALL_DEADLINE_S
     return Request(
         call=parse_call(line["call"]),
         at_s=line["time"],
         ended_s=end["time"] if end else None,
         status=end["status"] if end and end["outcome"] == SENT else None,
         task_id=line["task"],
-        fault="late" if late else line["fault"],
+        fault="late" if late else line["fault"] or (SLOW if slow else None),
         retry_after_s=line["retry_after_s"],
     )
 

@@ -1,10 +1,12 @@
 """The sampler follows a group to its next coordinator."""
 
+import time
+
 from aiokafka import TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from chaos.artefacts import Commit, GroupPartition
-from chaos.sampler import OffsetSampler
+from chaos.sampler import SETTLE_S, OffsetSampler
 
 GROUP = "pressline-publish"
 PLACE = TopicPartition("pressline.task.validated.live.v1", 0)
@@ -39,3 +41,17 @@ async def test_a_group_whose_coordinator_was_lost_is_asked_about_at_the_next_one
     after = await sampler._committed(GROUP)
 
     assert (before, after) == ({at: Commit(7, "")}, {at: Commit(9, "")})
+
+
+async def test_who_coordinates_since_a_moment_is_not_believed_that_commits_went_back() -> None:
+    sampler, at = OffsetSampler("nowhere:9092", 1), GroupPartition(GROUP, PLACE.topic, PLACE.partition)
+    await sampler._consumer.stop()
+    await sampler._admin.close()
+    sampler.commits[at] = Commit(9, "")
+
+    sampler._found_s[GROUP] = time.monotonic()
+    at_once = [sampler._is_news(at, Commit(offset, "")) for offset in (7, 9, 10)]
+    sampler._found_s[GROUP] -= SETTLE_S
+    later = [sampler._is_news(at, Commit(offset, "")) for offset in (7, 9, 10)]
+
+    assert (at_once, later) == ([False, False, True], [True, False, True])
