@@ -19,8 +19,8 @@ from .artefacts import Commit, GroupPartition, Sample
 SAMPLE_S = 0.2
 SAMPLES_MAX = 50_000
 SETTLE_S = 5.0
-"""Who has just become a group's coordinator may answer with a commit before the last: it reads no further than
-the high watermark of its log, which it learns of late."""
+"""Who has just become a group's coordinator may answer with a commit before the last: it reads no further
+than the high watermark of its log, which it learns of late."""
 FINISHED_TOPIC = topic_name(TaskFinished)
 
 
