@@ -3,13 +3,15 @@
 One rule on both levels, max-min fairness: the next item is that of the lane with the least in work for its
 weight, and in it that of the tenant with the least in work. So a lane of weight 9 beside one of weight 1 has
 nine tenths of the work while both wait, all of it while the other is idle, and nobody waits for ever. Where
-nothing stays in work for long, lanes that are even take turns by the same weights.
+nothing stays in work for long, lanes that are even take turns by weight. Of a tenant the oldest goes first.
 Source: Demers, Keshav, Shenker: Analysis and Simulation of a Fair Queueing Algorithm, SIGCOMM 1989.
 """
 
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Generic, TypeVar
 
 from schemas.base import Lane
@@ -26,7 +28,8 @@ def _never(_lane: str, _tenant: str) -> bool:
 
 @dataclass(slots=True, eq=False)
 class _Tenant(Generic[T]):
-    waiting: deque[T] = field(default_factory=deque)
+    waiting: deque[tuple[float, T]] = field(default_factory=deque)
+    """Each with its age, the oldest first."""
     in_work: int = 0
 
 
@@ -70,16 +73,26 @@ class FairQueue(Generic[T]):
     def __iter__(self) -> Iterator[T]:
         """Iterate over what waits, in no particular order."""
         tenants = (tenant for lane in self._lanes.values() for tenant in lane.ready.values())
-        return (item for tenant in tenants for item in tenant.waiting)
+        return (item for tenant in tenants for _, item in tenant.waiting)
 
-    def put(self, lane: str, tenant: str, item: T) -> None:
-        """Let `item` wait behind the others of its tenant."""
+    def put(self, lane: str, tenant: str, item: T, since: float = 0) -> None:
+        """Let `item` wait behind those of its tenant that are not younger.
+
+        Args:
+            lane: its lane.
+            tenant: its tenant.
+            item: what waits.
+            since: from when it is: what was held up elsewhere is older than what came here before it.
+        """
         queue = self._lanes[lane]
         if not queue.waiting:
             queue.turns = max(queue.turns, self._served)
         queue.waiting += 1
         entry = queue.tenants.setdefault(tenant, _Tenant())
-        entry.waiting.append(item)
+        if entry.waiting and since < entry.waiting[-1][0]:
+            insort(entry.waiting, (since, item), key=itemgetter(0))
+        else:
+            entry.waiting.append((since, item))
         queue.ready[tenant] = entry
 
     def next(self) -> T | None:
@@ -107,8 +120,9 @@ class FairQueue(Generic[T]):
         """Take out `item`, if it still waits there."""
         queue = self._lanes[lane]
         entry = queue.ready.get(tenant)
-        if entry is not None and item in entry.waiting:
-            entry.waiting.remove(item)
+        place = next((pair for pair in entry.waiting if pair[1] == item), None) if entry else None
+        if entry is not None and place is not None:
+            entry.waiting.remove(place)
             queue.waiting -= 1
             _forget_if_idle(queue, tenant, entry)
 
@@ -117,9 +131,9 @@ class FairQueue(Generic[T]):
         swept: list[T] = []
         for lane in self._lanes.values():
             for name, tenant in tuple(lane.ready.items()):
-                gone = [item for item in tenant.waiting if unwanted(item)]
+                gone = [item for _, item in tenant.waiting if unwanted(item)]
                 if gone:
-                    tenant.waiting = deque(item for item in tenant.waiting if not unwanted(item))
+                    tenant.waiting = deque(pair for pair in tenant.waiting if not unwanted(pair[1]))
                     lane.waiting -= len(gone)
                     _forget_if_idle(lane, name, tenant)
                     swept += gone
@@ -138,7 +152,7 @@ class FairQueue(Generic[T]):
 
 def _start(lane: _Lane[T], name: str) -> T:
     tenant = lane.ready.pop(name)
-    item = tenant.waiting.popleft()
+    _, item = tenant.waiting.popleft()
     if tenant.waiting:
         lane.ready[name] = tenant
     tenant.in_work += 1

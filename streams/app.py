@@ -13,6 +13,7 @@ import faust
 from faust.app.base import BootStrategy
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 
+from streams.collector import spare_collector
 from streams.settings import Settings
 from streams.telemetry import CONTENT_TYPE, Telemetry
 from streams.worker import Worker
@@ -38,6 +39,7 @@ class ShellApp(faust.App):  # type: ignore[misc] # Faust's types are skipped
     async def on_started(self) -> None:
         """Start the worker once web and sensors are up."""
         await super().on_started()
+        spare_collector()
         await self.add_runtime_dependency(self.worker)
 
     def _create_directories(self) -> None:

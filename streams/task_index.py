@@ -111,7 +111,8 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
 
     async def on_stop(self) -> None:
         """Leave the group; what was not committed is read again."""
-        await self._consumer.stop()
+        if self._consumer is not None:  # the worker may be told to stop before all of it has started
+            await self._consumer.stop()
 
     @Service.task  # type: ignore[untyped-decorator]
     async def _run(self) -> None:

@@ -128,7 +128,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def leave(self) -> None:
         """Commit, give all partitions up and leave the group for good; calls in flight run on."""
         self._on_share(0.0)
-        await self._commit(self.partitions.revoke().items())
+        if self._consumer is not None:  # the worker may be told to stop before all of it has started
+            await self._commit(self.partitions.revoke().items())
         self.partitions.give_up()
         await self.stop()
 

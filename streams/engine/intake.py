@@ -121,7 +121,9 @@ class Intake:
         await self._room.wait()
 
     def _wait(self, record: InRecord, held: HeldPartition) -> None:
-        self._queue.put(record.topic, record.tenant, Arrival(record, held))
+        # By its own age: what waited for its key, or came from another worker, would else begin anew behind
+        # all others, for ever where workers come and go faster than the queue moves.
+        self._queue.put(record.topic, record.tenant, Arrival(record, held), record.timestamp_ms or 0)
 
     def _let_go(self, record: InRecord, held: HeldPartition) -> None:
         self._forget(record)

@@ -143,7 +143,7 @@ class Request:
         status: of the answer, or None when none was sent whole.
         task_id: whose it is.
         fault: what the provider did to it on purpose: a fault of the simulated provider, `late` for an answer
-            after the call's deadline, or None.
+            after the call's deadline, `slow` for one not long before it, or None.
         retry_after_s: how long the provider asked to wait, in seconds, if it did.
     """
 
@@ -210,7 +210,7 @@ class Sample:
 
     Attributes:
         commits: those that changed since the sample before.
-        ends: next offset of each partition, read after the commits.
+        ends: next offset of each partition that grew since then, read after the commits.
     """
 
     commits: Mapping[GroupPartition, Commit]

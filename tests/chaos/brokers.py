@@ -1,16 +1,21 @@
 """Who leads, who coordinates."""
 
-from collections.abc import AsyncIterator
+from collections import Counter
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient
 
+NO_LEADER = -1
+"""What Kafka says while a partition's next leader is being chosen."""
 
-async def leader_of(brokers: str, topic: str, partition: int) -> int:
-    """Return the index of the broker that leads the partition."""
+
+async def leaders_of(brokers: str, topics: Collection[str]) -> Counter[int]:
+    """Return how many partitions of the topics each broker leads, by its index."""
     async with _admin(brokers) as admin:
-        [described] = await admin.describe_topics([topic])
-    return next(int(each["leader"]) for each in described["partitions"] if each["partition"] == partition)
+        described = await admin.describe_topics(list(topics))
+    leaders = (int(partition["leader"]) for topic in described for partition in topic["partitions"])
+    return Counter(leader for leader in leaders if leader != NO_LEADER)
 
 
 async def coordinator_of(brokers: str, group: str) -> int:

@@ -14,7 +14,9 @@ OK = 200
 MINUTE_S = 60.0
 BILLED_UNANSWERED = frozenset({"timeout", "late", "malformed", "truncated_body"})
 """The provider did its work, and the caller got no answer of use: whether that is billed is not known."""
-FAILED = BILLED_UNANSWERED | {"http_429", "http_500", "http_503"}
+SLOW = "slow"
+"""It was answered so close to the deadline that a busy caller may have given up before it read the answer."""
+FAILED = BILLED_UNANSWERED | {SLOW, "http_429", "http_500", "http_503"}
 """What the same call is made again for."""
 RETRY_SLACK_S = 0.05
 """The provider counts from the arrival of what it refuses, the caller from the arrival of the refusal."""
@@ -94,7 +96,8 @@ def ledger_differs(run: Artefacts) -> tuple[str, ...]:
 
     What may have been billed without an answer is booked as unknown, at its worst case.
     """
-    sent = {request.call for request in run.requests if request.status == OK and request.fault not in FAILED}
+    paid = {request.call for request in run.requests if request.status == OK and request.fault not in FAILED}
+    sent = paid | {request.call for request in run.requests if request.fault == SLOW}
     ambiguous = {request.call for request in run.requests if request.fault in BILLED_UNANSWERED}
     answered = {row.call for row in run.calls if row.state == "answered"}
     free = {row.call for row in run.calls if row.state == "failed"}
@@ -102,7 +105,7 @@ def ledger_differs(run: Artefacts) -> tuple[str, ...]:
     return (
         *(f"{_text(call)}: perhaps billed, free in the ledger" for call in ambiguous & free),
         *(f"{_text(call)}: answered in the ledger, not by the provider" for call in answered - sent),
-        *(f"{_text(call)}: paid, not in the ledger" for call in sent - answered - in_flight),
+        *(f"{_text(call)}: paid, not in the ledger" for call in paid - answered - in_flight),
         *(f"{_text(row.call)}: still open" for row in run.calls if row.state == "open"),
     )
 

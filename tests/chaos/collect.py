@@ -1,7 +1,7 @@
 """Reads what a run left: topics, provider log, sink log, PostgreSQL."""
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ from streams.store.database import Database
 from streams.topics import all_topics
 
 from .artefacts import CallId, CallRow, Place, Record, Request, SinkLine, TaskRow
+from .calls import SLOW
 from .sampler import FINISHED_TOPIC
 from .services import CALL_DEADLINE_S
 
 FETCH_MS = 1000
 SENT, CLIENT_GONE = "sent", "client_gone"
 LATE_SLACK_S = 0.5
+SLOW_SHARE = 0.5
 EMPTY_FETCHES_MAX = 30
 
 
@@ -41,6 +43,7 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
     consumer = AIOKafkaConsumer(bootstrap_servers=brokers, auto_offset_reset="earliest")
     await consumer.start()
     records: list[Record] = []
+    hidden = [canary.encode() for canary in canaries]
     try:
         consumer.assign(everywhere)
         await consumer.seek_to_beginning(*everywhere)
@@ -48,7 +51,7 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
         empty = 0
         while len(records) < left and empty < EMPTY_FETCHES_MAX:
             batches = await consumer.getmany(timeout_ms=FETCH_MS)
-            records += [_record(raw, canaries) for batch in batches.values() for raw in batch]
+            records += [_record(raw, hidden) for batch in batches.values() for raw in batch]
             empty = 0 if batches else empty + 1
     finally:
         await consumer.stop()
@@ -59,14 +62,14 @@ async def read_topics(brokers: str, partitions: int, canaries: Sequence[str]) ->
 
 def read_requests(log: Path) -> tuple[Request, ...]:
     """Return the requests that name a call."""
-    started: dict[str, dict[str, Any]] = {}
-    ended: dict[str, dict[str, Any]] = {}
+    requests: list[Request] = []
+    under_way: dict[str, dict[str, Any]] = {}
     for line in _lines(log):
         if line["event"] == "request" and line["call"] is not None:
-            started[line["request_id"]] = line
-        elif line["event"] == "answered":
-            ended[line["request_id"]] = line
-    return tuple(_request(line, ended.get(name)) for name, line in started.items())
+            under_way[line["request_id"]] = line
+        elif line["event"] == "answered" and (start := under_way.pop(line["request_id"], None)) is not None:
+            requests.append(_request(start, line))
+    return (*requests, *(_request(line, None) for line in under_way.values()))
 
 
 def read_sink(root: Path) -> tuple[SinkLine, ...]:
@@ -115,18 +118,19 @@ def parse_call(text: str) -> CallId:
 def _request(line: dict[str, Any], end: dict[str, Any] | None) -> Request:
     took_s = end["time"] - line["time"] if end else 0.0
     late = end is not None and end["outcome"] == CLIENT_GONE and took_s > CALL_DEADLINE_S - LATE_SLACK_S
+    slow = took_s > SLOW_SHARE * CALL_DEADLINE_S
     return Request(
         call=parse_call(line["call"]),
         at_s=line["time"],
         ended_s=end["time"] if end else None,
         status=end["status"] if end and end["outcome"] == SENT else None,
         task_id=line["task"],
-        fault="late" if late else line["fault"],
+        fault="late" if late else line["fault"] or (SLOW if slow else None),
         retry_after_s=line["retry_after_s"],
     )
 
 
-def _record(raw: ConsumerRecord, canaries: Sequence[str]) -> Record:
+def _record(raw: ConsumerRecord, canaries: Sequence[bytes]) -> Record:
     headers = text_headers(raw.headers)
     finished = raw.topic == FINISHED_TOPIC and raw.value is not None
     return Record(
@@ -137,7 +141,7 @@ def _record(raw: ConsumerRecord, canaries: Sequence[str]) -> Record:
         origin=_origin(headers),
         retry_of=_retry_of(headers),
         outcome=orjson.loads(raw.value)["outcome"] if finished else None,
-        canary=any(canary.encode() in value for _, value in raw.headers for canary in canaries if value),
+        canary=any(canary in value for _, value in raw.headers if value for canary in canaries),
     )
 
 
@@ -156,5 +160,6 @@ def _retry_of(headers: dict[str, str]) -> Place | None:
 
 
 def _lines(log: Path) -> Iterator[dict[str, Any]]:
-    lines: Iterable[bytes] = log.read_bytes().splitlines() if log.exists() else ()
-    yield from (orjson.loads(line) for line in lines if line)
+    if log.exists():
+        with log.open("rb") as lines:
+            yield from (orjson.loads(line) for line in lines if line.strip())

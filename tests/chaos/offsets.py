@@ -17,11 +17,13 @@ def commits_pass_unfinished(run: Artefacts) -> tuple[str, ...]:
     records = {record.place: record for record in run.records}
     found: list[str] = []
     claimed: dict[GroupPartition, _Claims] = defaultdict(_Claims)
+    ends: dict[tuple[str, int], int] = {}
     for number, sample in enumerate(run.samples):
+        ends |= sample.ends
         for at, commit in sample.commits.items():
             for offset in claimed[at].new(commit):
                 place = Place(at.topic, at.partition, offset)
-                if not _has_result(at.group, records.get(place), results, sample.ends):
+                if not _has_result(at.group, records.get(place), results, ends):
                     found.append(f"{at.group} calls {place} finished in sample {number}, without a result")
     return tuple(found)
 

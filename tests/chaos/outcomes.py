@@ -105,10 +105,12 @@ def order_broken(run: Artefacts) -> tuple[str, ...]:
         if submission is not None and submission.order_key is not None:
             # A retransmission changes nothing: what counts is the first.
             accepted[submission.order_key].setdefault(submission.task_id, record.place.offset)
-    effects = list(dict.fromkeys(line.task_id for line in run.sink))
+    effects: dict[str, int] = {}
+    for number, line in enumerate(run.sink):
+        effects.setdefault(line.task_id, number)
     found: list[str] = []
     for key, offsets in accepted.items():
-        seen = [task_id for task_id in effects if task_id in offsets]
+        seen = sorted((task_id for task_id in offsets if task_id in effects), key=effects.__getitem__)
         if seen != sorted(seen, key=offsets.__getitem__):
             found.append(f"{key}: published as {seen}")
     return tuple(found)

@@ -17,12 +17,14 @@ from .cluster import Cluster
 from .counters import read_counters
 from .faults.fault import Fault
 from .load import Load
+from .patience import Patience
+from .progress import Progress
 from .sampler import OffsetSampler
 from .scene import Scene
 from .schedule import Schedule, plan_faults, plan_kills
 
 WATCH_S = 0.5
-STALL_S_MAX = 90.0
+REPORT_S = 10.0
 STUCK_SHOWN_MAX = 20
 CONNECTIONS_MAX = 2
 
@@ -117,7 +119,7 @@ class Run:
             await asyncio.gather(load, now.schedule.run(kills, faults))
 
         async def quiet() -> None:
-            while True:  # `_watched` ends it when nothing moves
+            while True:  # `_watched` ends it
                 if await now.quiet():
                     return
                 await asyncio.sleep(WATCH_S)
@@ -132,24 +134,30 @@ class Run:
         self.durations.end("stop")
 
     async def _watched(self, phase: str, work: Callable[[], Awaitable[None]], now: "UnderWay") -> bool:
-        """Do the work while anything moves; False when nothing moved for STALL_S_MAX."""
+        """Do the work while anything moves; False when it did not come to its end."""
+        options = self._options
+        patience = Patience(options.tasks, options.kills + options.broker_kills + len(options.faults))
         working = asyncio.ensure_future(work())
-        seen, seen_s = "", time.monotonic()
+        telling = asyncio.ensure_future(self._tell_progress(phase, now))
         try:
-            while not working.done() and time.monotonic() - seen_s < STALL_S_MAX:
+            while not working.done():
                 await asyncio.wait((working,), timeout=WATCH_S)
                 self._cluster.workers.replace_ended()
-                if (progress := now.progress()) != seen:
-                    self._report(f"{phase}: {progress}")
-                    seen, seen_s = progress, time.monotonic()
-            if not working.done():
-                self._stuck = (f"{phase}: nothing moved for {STALL_S_MAX:.0f} s",)
-                return False
+                if (why := patience.ended(now.progress())) and not working.done():
+                    self._stuck = (f"{phase}: {why}",)
+                    return False
             await working
         finally:
             working.cancel()
+            telling.cancel()
         self.durations.end(phase)
         return True
+
+    async def _tell_progress(self, phase: str, now: "UnderWay") -> None:
+        since_s = time.monotonic()
+        while True:
+            self._report(f"{phase}: {now.progress().text(self._options.tasks, time.monotonic() - since_s)}")
+            await asyncio.sleep(REPORT_S)
 
     async def _collect(self, now: "UnderWay") -> Artefacts:
         services = self._cluster.services
@@ -185,12 +193,14 @@ class UnderWay:
     sampler: OffsetSampler
     database: Database
 
-    def progress(self) -> str:
-        """Return what has moved so far, in words: the same words mean that nothing has."""
-        committed = sum(commit.offset for commit in self.sampler.commits.values())
-        rows = Counter(fault.row for fault in self.schedule.applied)
-        faults = ", ".join(f"{row} {count}" for row, count in sorted(rows.items()))
-        return f"{self.sampler.finished} finished, {committed} committed, survived {faults or 'nothing yet'}"
+    def progress(self) -> Progress:
+        """Return what has moved so far."""
+        return Progress(
+            submitted=len(self.load.submissions),
+            finished=self.sampler.finished,
+            committed=sum(commit.offset for commit in self.sampler.commits.values()),
+            survived=Counter(fault.row for fault in self.schedule.applied),
+        )
 
     async def quiet(self) -> bool:
         """Tell whether every accepted task has ended and every record is committed."""

@@ -1,6 +1,7 @@
 """Watches commits from outside: what is committed, and then how far the topics reach, again and again."""
 
 import asyncio
+import time
 from contextlib import suppress
 from types import TracebackType
 from typing import Self
@@ -17,6 +18,9 @@ from .artefacts import Commit, GroupPartition, Sample
 
 SAMPLE_S = 0.2
 SAMPLES_MAX = 50_000
+SETTLE_S = 5.0
+"""Who has just become a group's coordinator may answer with a commit before the last: it reads no further
+than the high watermark of its log, which it learns of late."""
 FINISHED_TOPIC = topic_name(TaskFinished)
 
 
@@ -42,7 +46,10 @@ class OffsetSampler:
             for topic in all_topics()
             for number in range(topic.partitions or partitions)
         ]
+        # One object for each, not one in each of thousands of samples.
+        self._places = {tp: (tp.topic, tp.partition) for tp in self._partitions}
         self._coordinators: dict[str, int] = {}
+        self._found_s: dict[str, float] = {}
         self._task: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Self:
@@ -87,11 +94,17 @@ class OffsetSampler:
         committed: dict[GroupPartition, Commit] = {}
         for spec in PIPELINE.values():
             committed |= await self._committed(spec.group)
-        changed = {at: commit for at, commit in committed.items() if self.commits.get(at) != commit}
+        changed = {at: commit for at, commit in committed.items() if self._is_news(at, commit)}
         ends = await self._consumer.end_offsets(self._partitions)
-        self.ends = {(tp.topic, tp.partition): end for tp, end in ends.items()}
+        grown = {self._places[tp]: end for tp, end in ends.items() if self.ends.get(self._places[tp]) != end}
+        self.ends |= grown
         self.commits |= changed
-        self.samples.append(Sample(commits=changed, ends=self.ends))
+        self.samples.append(Sample(commits=changed, ends=grown))
+
+    def _is_news(self, at: GroupPartition, commit: Commit) -> bool:
+        known = self.commits.get(at)
+        settled = time.monotonic() - self._found_s[at.group] >= SETTLE_S
+        return known is None or (known != commit and (settled or commit.offset >= known.offset))
 
     async def _run(self) -> None:
         while len(self.samples) < SAMPLES_MAX:
@@ -104,9 +117,12 @@ class OffsetSampler:
     async def _committed(self, group: str) -> dict[GroupPartition, Commit]:
         if group not in self._coordinators:
             self._coordinators[group] = await self._admin.find_coordinator(group)
+            self._found_s[group] = time.monotonic()
         found = await self._admin.list_consumer_group_offsets(
             group, group_coordinator_id=self._coordinators[group]
         )
+        if not found:  # aiokafka 0.14 overlooks the error of a broker that coordinates the group no more
+            del self._coordinators[group]
         return {
             GroupPartition(group, tp.topic, tp.partition): Commit(known.offset, known.metadata or "")
             for tp, known in found.items()

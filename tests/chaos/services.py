@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[2]
 RECIPES = Path(__file__).parent / "recipe"
 SESSION_TIMEOUT_S = 6.0
 DRAIN_S = 10.0
+IN_FLIGHT = 100
+"""Of a stage and worker: several times what keeps two cores at work. More would only be lost at each kill."""
 PROVIDER_STOP_S = 5.0
 CALL_DEADLINE_S = 10.0
 POSTGRES_PORT = 5432
@@ -133,6 +135,7 @@ class Services:
             ordering="key",
             session_timeout_s=SESSION_TIMEOUT_S,
             drain_s=DRAIN_S,
+            in_flight=IN_FLIGHT,
         ).with_addresses(brokers=brokers, database_url=database_url)
 
     @property

@@ -382,6 +382,22 @@ def test_an_effect_whose_line_a_kill_cost_counts_as_one() -> None:
     assert violated(replace(GOOD, sink=(repeat, repeat))) == set()
 
 
+def test_an_answer_close_to_the_deadline_was_read_or_was_not() -> None:
+    slow = replace(GOOD.requests[0], fault="slow")
+    given_up = replace(
+        AFTER_REFUSAL,
+        requests=(slow, REFUSED[1]),
+        calls=(replace(REFUSED_ROWS[0], state="unknown"), REFUSED_ROWS[1]),
+    )
+
+    assert violated(replace(GOOD, requests=(slow,))) == set()
+    assert violated(given_up) == set()
+    assert violated(replace(given_up, requests=(GOOD.requests[0], REFUSED[1]))) == {
+        "repeated_calls",
+        "ledger_differs",
+    }
+
+
 def test_canaries_are_found_where_operators_look_and_not_shown(tmp_path: Path) -> None:
     (tmp_path / "worker-0.log").write_text("starting\nkey sk-chaos-1 refused\n")
     (tmp_path / "worker-0.metrics").write_text('calls{city="sk-chaos-1"} 1\n')

@@ -21,11 +21,13 @@ from .invariants import check
 from .loop import Life, SimulationLoop, drop
 from .mutants import Mutant, planted
 from .patches import simulated
-from .plan import WARM_S, Scenario, plan
+from .plan import WARM_S, Fate, Scenario, plan
 from .world import World
 
 QUIESCE_S_MAX = 400.0
 """After the heal: calls, retries, leases, waits for other workers, and the rest of a slow limit."""
+DOOMED_S_MAX = 60.0
+"""More for each task that the provider fails for ever: an open breaker lets one call through at a time."""
 STOP_S_MAX = 90.0
 LOOK_S = 1.0
 
@@ -110,10 +112,12 @@ def _submit_later(world: World, scenario: Scenario) -> None:
 
 async def _quiesce(world: World) -> None:
     """Wait until every task has ended and every commit is at the end of its log."""
-    until_s = world.history.now_s + QUIESCE_S_MAX
+    doomed = sum(task.fate is Fate.DOOMED for task in world.scenario.tasks)
+    bound_s = QUIESCE_S_MAX + DOOMED_S_MAX * doomed
+    until_s = world.history.now_s + bound_s
     while _unfinished(world):
         if world.history.now_s > until_s:
-            world.history.violate("liveness", f"not finished {QUIESCE_S_MAX} s after the heal: {_why(world)}")
+            world.history.violate("liveness", f"not finished {bound_s} s after the heal: {_why(world)}")
             return
         await asyncio.sleep(LOOK_S)
         if not world.living:

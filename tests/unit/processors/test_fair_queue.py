@@ -112,6 +112,14 @@ def test_what_is_closed_waits_and_does_not_stop_the_rest() -> None:
     assert served(queue, 20) == {"live_acme": 5}
 
 
+def test_of_a_tenant_the_oldest_goes_first_whenever_it_came() -> None:
+    queue: FairQueue[str] = FairQueue(WEIGHTS)
+    for item, since in (("new", 7), ("newer", 8), ("old", 2), ("as old", 2), ("oldest", 1)):
+        queue.put("bulk", "acme", item, since)
+
+    assert [queue.next() for _ in range(5)] == ["oldest", "old", "as old", "new", "newer"]
+
+
 def test_what_is_swept_is_gone_and_the_rest_keeps_its_turn() -> None:
     queue = filled(FairQueue(WEIGHTS), bulk_lost=3, bulk_kept=2)
 

@@ -1,6 +1,7 @@
 """The task index takes what the stages take, and nothing else."""
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from builders import a_task
 from fakes.claim_store import FakeClaimStore
@@ -9,7 +10,7 @@ from schemas.events import TaskSubmitted
 from schemas.headers import CLAIM_CHECK, CLAIM_CHECK_TYPE
 from schemas.task import Task
 from streams.envelope import Lineage, event_record
-from streams.task_index import _events
+from streams.task_index import TaskIndexer, _events
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,3 +52,12 @@ async def test_an_event_behind_a_claim_check_is_indexed_and_one_whose_bytes_are_
 
     assert await indexed(claimed, claims=claims) == [a_task()]
     assert await indexed(claimed, consumed(), claims=FakeClaimStore()) == [a_task()]
+
+
+async def test_an_index_that_is_told_to_stop_before_it_started_has_nothing_to_stop() -> None:
+    untouched: Any = None
+    indexer = TaskIndexer("nowhere:9092", "c", untouched, untouched, untouched, FakeClaimStore())
+
+    await indexer.stop()
+
+    assert indexer.should_stop

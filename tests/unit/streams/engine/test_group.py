@@ -71,6 +71,14 @@ async def test_only_a_member_of_the_generation_of_its_assignment_commits(
     assert len(member._consumer.commits) == commits
 
 
+async def test_a_member_that_is_told_to_leave_before_it_joined_has_nothing_to_leave() -> None:
+    member = GroupMember(SETTINGS, on_share=lambda _: None, on_broken=lambda _: None)
+
+    await member.leave()
+
+    assert not member.joined
+
+
 async def test_a_full_window_that_comes_straight_back_takes_nothing_more() -> None:
     tp = TopicPartition("t", 0)
     member = GroupMember(SETTINGS, on_share=lambda _: None, on_broken=lambda _: None)

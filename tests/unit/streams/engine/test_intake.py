@@ -20,8 +20,22 @@ def a_partition() -> HeldPartition:
     return HeldPartition(window=Window(0), committed=None)
 
 
-def a_record(offset: int, topic: str = BULK, key: bytes | None = None, value: bytes = b"1234") -> InRecord:
-    return InRecord(topic=topic, partition=0, offset=offset, key=key, value=value, headers=())
+def a_record(
+    offset: int,
+    topic: str = BULK,
+    key: bytes | None = None,
+    value: bytes = b"1234",
+    timestamp_ms: int | None = None,
+) -> InRecord:
+    return InRecord(
+        topic=topic,
+        partition=0,
+        offset=offset,
+        key=key,
+        value=value,
+        headers=(),
+        timestamp_ms=timestamp_ms,
+    )
 
 
 def all_next(intake: Intake) -> list[Arrival]:
@@ -56,6 +70,28 @@ def test_in_key_order_the_next_of_a_key_waits_for_the_earlier_one() -> None:
 
     assert [arrival.record.offset for arrival in first] == [0, 2, 3, 4]
     assert [arrival.record.offset for arrival in second] == [1]
+
+
+def test_the_next_of_a_key_goes_before_what_is_younger_though_it_had_to_wait() -> None:
+    intake, held = an_intake(ordering=Ordering.KEY), a_partition()
+    for offset, key in enumerate([b"a", b"a", b"b", b"c"]):
+        intake.take(a_record(offset, key=key, timestamp_ms=1000 + offset), held)
+    first = intake.next()
+    assert first is not None
+
+    intake.done(first.record, held)
+
+    assert [arrival.record.offset for arrival in all_next(intake)] == [1, 2, 3]
+
+
+def test_what_an_earlier_owner_left_goes_before_what_is_younger() -> None:
+    intake, held, came_back = an_intake(), a_partition(), a_partition()
+    for offset in (7, 8):
+        intake.take(a_record(offset, timestamp_ms=9000), held)
+
+    intake.take(a_record(3, timestamp_ms=1000), came_back)
+
+    assert [arrival.record.offset for arrival in all_next(intake)] == [3, 7, 8]
 
 
 def test_what_waits_in_a_lost_partition_is_let_go_of_with_its_key() -> None:
