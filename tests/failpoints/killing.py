@@ -74,6 +74,9 @@ class KillingJournal(CallJournal):
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
         await self._journal.failed(key, attempt, error, billed=billed)
 
+    async def adopt(self, intent: CallIntent, answer: JournaledAnswer) -> JournaledAnswer:
+        return await self._journal.adopt(intent, answer)
+
     async def disown(self, key: CallKey) -> None:
         await self._journal.disown(key)
 
