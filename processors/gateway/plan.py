@@ -31,6 +31,7 @@ class CallPlan:
         context_tokens: the model's window.
         wire: what goes out, but for the headers that name the attempt.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
+        scopes: its provider and its model.
     """
 
     request: ModelRequest
@@ -40,11 +41,7 @@ class CallPlan:
     context_tokens: int
     wire: WireRequest
     planned_at: datetime
-
-    @property
-    def scopes(self) -> tuple[Scope, Scope]:
-        """Its provider and its model."""
-        return Scope(ScopeKind.PROVIDER, self.provider.name), Scope(ScopeKind.MODEL, self.intent.model)
+    scopes: tuple[Scope, Scope]
 
     def tell(self, phase: CallPhase) -> None:
         """Say to the record what it waits for."""
@@ -112,6 +109,7 @@ class Planner:
             context_tokens=model.context_tokens,
             wire=wire,
             planned_at=now,
+            scopes=(Scope(ScopeKind.PROVIDER, provider.name), Scope(ScopeKind.MODEL, model.name)),
         )
 
 
