@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
+from processors.clock import Clock
 from processors.errors import ProviderMalformedError
 from processors.gateway import tokens
 from processors.gateway.counts import INPUT_TOKENS_MAX, of_text
@@ -12,7 +13,6 @@ from processors.gateway.price_lists import PriceList
 from processors.gateway.prices import cost_of
 from processors.gateway.reading import read_object
 from processors.gateway.wire import NotAnAnswerError, Transport
-from processors.ports import Clock
 from schemas.catalogue import ProviderRules
 from schemas.usage import Usage
 

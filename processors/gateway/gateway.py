@@ -26,6 +26,7 @@ from dataclasses import replace
 from functools import partial
 
 from processors.breakers import Breakers
+from processors.clock import Clock
 from processors.errors import (
     AbandonedError,
     DeadlinePassedError,
@@ -54,7 +55,6 @@ from processors.gateway.prices import Prices
 from processors.gateway.rate_headers import stated_limits
 from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.model import CallPhase, ModelAnswer, ModelRequest
-from processors.ports import Clock
 
 CALL_HEADER = "x-pressline-call"
 TASK_HEADER = "x-pressline-task"

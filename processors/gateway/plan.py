@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
+from processors.clock import Clock
 from processors.errors import BudgetExceededError
 from processors.gateway import tokens
 from processors.gateway.budget_book import BudgetBook
@@ -14,7 +15,6 @@ from processors.gateway.limits import Demand
 from processors.gateway.prices import Prices
 from processors.gateway.wire import WireRequest
 from processors.model import CallPhase, CallState, ModelRequest
-from processors.ports import Clock
 from schemas.catalogue import ProviderRules
 from schemas.scope import Scope, ScopeKind
 
