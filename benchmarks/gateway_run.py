@@ -165,8 +165,11 @@ def _parse(out: Iterable[bytes], errors: bytes) -> dict[str, Any] | str:
 
 
 async def _start(command: list[str]) -> Process:
+    # Compiled modules are kept, as users keep them: else imports would be compilations.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    environment["PYTHONPATH"] = str(ROOT)
     return await asyncio.create_subprocess_exec(
-        *command, env=dict(os.environ) | {"PYTHONPATH": str(ROOT)}, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+        *command, env=environment, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
     )
 
 
