@@ -1,10 +1,15 @@
-"""A server of OpenAI's chat completions that answers at once, with as little work as asyncio takes."""
+"""A server of OpenAI's chat completions that does as little as asyncio takes: one answer for all.
+
+Arguments: the port, then, if wanted, after how many seconds it answers, and the answer's text.
+"""
 
 import asyncio
 import json
 import sys
+from typing import cast
 
-TEXT = "Eleven airlines fly from Paris to Rome; most flights take two hours and five minutes. " * 8
+PORT, DELAY_S, TEXT = (*sys.argv[1:], *("0", "0", "")[len(sys.argv) - 1 :])
+ELEVEN = "Eleven airlines fly from Paris to Rome; most flights take two hours and five minutes. " * 8
 ANSWER = {
     "id": "chatcmpl-1",
     "object": "chat.completion",
@@ -13,7 +18,7 @@ ANSWER = {
     "choices": [
         {
             "index": 0,
-            "message": {"role": "assistant", "content": TEXT, "refusal": None, "annotations": []},
+            "message": {"role": "assistant", "content": TEXT or ELEVEN, "refusal": None, "annotations": []},
             "finish_reason": "stop",
         }
     ],
@@ -45,7 +50,7 @@ class Chat(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the way back."""
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         """Answer each request that is whole."""
@@ -56,14 +61,23 @@ class Chat(asyncio.Protocol):
             if len(self._received) < size:
                 return
             self._received = self._received[size:]
-            self._transport.write(self._answer(head))  # type: ignore[attr-defined]
+            answer, delay_s = self._answer(head)
+            if delay_s:
+                asyncio.get_running_loop().call_later(delay_s, self._write, answer)
+            else:
+                self._write(answer)
+
+    def _write(self, answer: bytes) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(answer)
 
     @classmethod
-    def _answer(cls, head: bytes) -> bytes:
+    def _answer(cls, head: bytes) -> tuple[bytes, float]:
+        """Return what is answered, and after how many seconds."""
         if head.startswith(b"get /served"):
-            return _response(cls.served)
+            return _response(cls.served), 0.0
         cls.served += 1
-        return cls.answer
+        return cls.answer, float(DELAY_S)
 
 
 def _body_bytes(head: bytes) -> int:
@@ -73,9 +87,7 @@ def _body_bytes(head: bytes) -> int:
 
 async def main() -> None:
     """Serve on the port of the command line."""
-    server = await asyncio.get_running_loop().create_server(
-        Chat, "127.0.0.1", int(sys.argv[-1]), backlog=2048
-    )
+    server = await asyncio.get_running_loop().create_server(Chat, "127.0.0.1", int(PORT), backlog=4096)
     await server.serve_forever()
 
 

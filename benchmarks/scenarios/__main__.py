@@ -15,7 +15,7 @@ import orjson
 
 from streams.embedded.errors import EmbeddedError
 
-from . import broker_kill, rebalance_storm, scaling, soak, term_in_rebalance
+from . import broker_kill, full_stack_flight, rebalance_storm, scaling, soak, term_in_rebalance
 from .findings import Findings
 from .scene import Scene
 
@@ -28,6 +28,7 @@ SCENARIOS: Mapping[str, Play] = {
     "scaling": scaling.run,
     "rebalance-storm": rebalance_storm.run,
     "broker-kill": broker_kill.run,
+    "full-stack-flight": full_stack_flight.run,
 }
 
 
