@@ -7,18 +7,21 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from pathlib import Path
 
-from benchmarks import four_stages, saved
+from benchmarks import four_stages, gateway_plan, saved
 from benchmarks.environments import ROOT, InstallError, install, python_of
-from benchmarks.plan import CORE, GROUPS, LATENCY, PEERS, SWEEPS, Case
+from benchmarks.gateway_run import GatewayBench
+from benchmarks.plan import CORE, GATEWAY, GROUPS, LATENCY, PEERS, SWEEPS, Case
 from benchmarks.run_case import Run, run_case
 from benchmarks.tables import report
 from streams.embedded.kafka import EmbeddedKafka
 
-SHORTHANDS = {"core": CORE, "sweeps": SWEEPS, "all": (*CORE, *SWEEPS)}
+SHORTHANDS = {"core": CORE, "sweeps": SWEEPS, "all": (*CORE, GATEWAY, *SWEEPS)}
+ALL_PEERS = {**PEERS, **gateway_plan.CLIENTS}
 PLOTS_S_MAX = 120.0
 
 
@@ -29,7 +32,7 @@ def main() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # new topics have no leader for a moment
     folder = options.results
     if not options.show:
-        used = {case.peer for group in options.cases for case in GROUPS.get(group, ())}
+        used = {case.peer for group in options.cases for case in _cases(group)}
         interpreters = _interpreters([peer for peer in options.peers if peer in used])
         for group in options.cases:
             asyncio.run(_measure(group, options.rounds, interpreters, folder))
@@ -45,13 +48,13 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
-    groups = [*GROUPS, LATENCY]
+    groups = [*GROUPS, LATENCY, GATEWAY]
     parser.add_argument(
         "--cases", type=_groups, default=CORE, help=f"core, sweeps, all, or of: {', '.join(groups)}"
     )
     parser.add_argument("--rounds", type=int, default=5, help="runs of each case, interleaved")
     parser.add_argument(
-        "--peers", type=lambda text: text.split(","), default=list(PEERS), help="names, by comma"
+        "--peers", type=lambda text: text.split(","), default=list(ALL_PEERS), help="names, by comma"
     )
     parser.add_argument("--results", type=Path, default=saved.FOLDER, help="folder of the results")
     parser.add_argument("--show", action="store_true", help="measure nothing; show and plot what is saved")
@@ -60,7 +63,7 @@ def _options() -> argparse.Namespace:
 
 def _groups(text: str) -> tuple[str, ...]:
     names = tuple(name for part in text.split(",") for name in SHORTHANDS.get(part, (part,)))
-    unknown = [name for name in names if name not in GROUPS and name != LATENCY]
+    unknown = [name for name in names if name not in (*GROUPS, LATENCY, GATEWAY)]
     if unknown:
         raise argparse.ArgumentTypeError(f"no such cases: {', '.join(unknown)}")
     return names
@@ -71,7 +74,7 @@ def _interpreters(peers: Sequence[str]) -> Mapping[str, Path | str]:
     found: dict[str, Path | str] = {}
     for name in peers:
         try:
-            found[name] = python_of(PEERS[name])
+            found[name] = python_of(ALL_PEERS[name])
         except (InstallError, OSError, subprocess.SubprocessError) as error:
             found[name] = f"cannot be installed: {error}"
     return found
@@ -81,28 +84,37 @@ async def _measure(group: str, rounds: int, interpreters: Mapping[str, Path | st
     """Run every case of the group `rounds` times, interleaved, so that a noisy minute hits all alike."""
     runs: list[Run] = []
     async with AsyncExitStack() as stack:
-        home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        kafka = await stack.enter_async_context(EmbeddedKafka(home))
-        for number, case in _schedule(group, rounds):
-            if case is four_stages.CASE:
-                runs.append(await four_stages.run_four_stages())
-            elif case.peer in interpreters:
-                runs.append(await _one(kafka.bootstrap_servers, case, interpreters[case.peer]))
-            else:
-                continue
+        run = await _runner(group, stack)
+        for number, case in _schedule(group, rounds, interpreters):
+            python = interpreters.get(case.peer, Path(sys.executable))
+            runs.append(await run(case, python) if isinstance(python, Path) else _problem(case, python))
             _say(number, runs[-1])
             saved.save(group, runs, folder)  # each time: what was measured outlives an interruption
 
 
-def _schedule(group: str, rounds: int) -> Iterable[tuple[int, Case]]:
-    cases = (four_stages.CASE,) if group == LATENCY else GROUPS[group]
+async def _runner(group: str, stack: AsyncExitStack) -> Callable[[Case, Path], Awaitable[Run]]:
+    """Start what the group's runs share; return what runs one of its cases."""
+    if group == GATEWAY:
+        return (await stack.enter_async_context(GatewayBench())).run
+    if group == LATENCY:
+        return four_stages.run_four_stages
+    home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+    kafka = await stack.enter_async_context(EmbeddedKafka(home))
+    return partial(run_case, kafka.bootstrap_servers)
+
+
+def _cases(group: str) -> Sequence[Case]:
+    return {LATENCY: (four_stages.CASE,), GATEWAY: gateway_plan.CASES, **GROUPS}[group]
+
+
+def _schedule(group: str, rounds: int, peers: Iterable[str]) -> Iterable[tuple[int, Case]]:
+    chosen = {*peers, four_stages.CASE.peer}
+    cases = [case for case in _cases(group) if case.peer in chosen]
     return ((n, case) for n in range(rounds) for case in cases if n < case.rounds_max)
 
 
-async def _one(brokers: str, case: Case, python: Path | str) -> Run:
-    if isinstance(python, str):
-        return Run(case=case, figures={}, problem=python)
-    return await run_case(brokers, case, python)
+def _problem(case: Case, problem: str) -> Run:
+    return Run(case=case, figures={}, problem=problem)
 
 
 def _say(number: int, run: Run) -> None:

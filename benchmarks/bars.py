@@ -1,9 +1,10 @@
-"""The bars that the engine has to meet, and whether it did."""
+"""The bars that engine and gateway have to meet, and whether they did."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from statistics import median
 
+from benchmarks.bar import Bar
+from benchmarks.gateway_bars import gateway_bars
 from benchmarks.plan import CONCURRENT
 from benchmarks.saved import Results
 
@@ -16,23 +17,6 @@ P50_MS_MAX = 25.0
 P99_MS_MAX = 100.0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bar:
-    """One bar.
-
-    Attributes:
-        name: what is asked.
-        wanted: of the figure.
-        seen: the figure.
-        met: whether it is as wanted.
-    """
-
-    name: str
-    wanted: str
-    seen: str
-    met: bool
-
-
 def bars(results: Mapping[str, Results]) -> list[Bar]:
     """Return the bars of those groups that were measured."""
     judges: dict[str, Callable[[Results], list[Bar]]] = {
@@ -41,6 +25,7 @@ def bars(results: Mapping[str, Results]) -> list[Bar]:
         "memory": _memory,
         "workers": _workers,
         "latency": _latency,
+        "gateway": gateway_bars,
     }
     return [bar for group, judge in judges.items() if group in results for bar in judge(results[group])]
 

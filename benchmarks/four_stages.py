@@ -40,7 +40,7 @@ CASE = Case(
 )
 
 
-async def run_four_stages() -> Run:
+async def run_four_stages(_case: Case = CASE, _python: Path | None = None) -> Run:
     """Start a broker and a worker of their own, send tasks at an even pace, time each."""
     with tempfile.TemporaryDirectory() as folder:
         async with EmbeddedKafka(Path(folder)) as kafka:

@@ -14,7 +14,7 @@ class Peer:
         requirements: its locked requirements in `peers`, without ending; None for those of the project.
         concurrent: whether it runs several calls of one partition at once.
         any_python: whether it is installed though it declares another Python than this one.
-        noop_records: records of its runs without a call: some seconds' worth.
+        noop_records: records of its runs without a call: some seconds' worth; 0 for none.
     """
 
     name: str
@@ -22,7 +22,7 @@ class Peer:
     requirements: str | None
     concurrent: bool = True
     any_python: bool = False
-    noop_records: int
+    noop_records: int = 0
 
 
 PEERS = {
@@ -227,5 +227,7 @@ GROUPS: dict[str, tuple[Case, ...]] = {
 }
 LATENCY = "latency"
 """Measured by `four_stages.py`: it has stages, not peers."""
+GATEWAY = "gateway"
+"""Measured by `gateway_run.py`: other clients of models are its peers."""
 CORE = ("noop", "calls", "memory", "workers", LATENCY)
 SWEEPS = tuple(name for name in GROUPS if name.startswith("sweep-"))

@@ -12,11 +12,15 @@ import matplotlib as mpl
 mpl.use("agg")
 from matplotlib import pyplot as plt
 
+from benchmarks.gateway_plan import CASES, CLIENTS
 from benchmarks.plan import GROUPS, PEERS, Case
 
 SIZE_INCHES = (8.0, 4.5)
 DOTS_PER_INCH = 110
-COLOURS = dict(zip(PEERS, plt.get_cmap("tab10").colors, strict=False))
+COLOURS = {
+    **dict(zip(PEERS, plt.get_cmap("tab10").colors, strict=False)),
+    **dict(zip(CLIENTS, plt.get_cmap("tab10").colors, strict=False)),
+}
 
 Figures = Mapping[tuple[str, str], Sequence[Mapping[str, float]]]
 """The figures of each run, by the case's name and peer."""
@@ -93,6 +97,13 @@ def _draw_latency(axes: Any, figures: Figures) -> None:
     axes.legend()
 
 
+def _draw_gateway(axes: Any, figures: Figures) -> None:
+    """Processor time of the client for each call, one at a time and many."""
+    _draw_groups(axes, "gateway", figures, "cpu_ms_per_call", 1.0)
+    axes.set(yscale="log", ylabel="CPU ms per call", title="A call of a local server: CPU of the client")
+    axes.legend(fontsize="x-small", ncols=3)
+
+
 def _draw_work(axes: Any, figures: Figures) -> None:
     """Rate over the length of a call."""
     _draw_lines(axes, "sweep-work", figures, "records_per_s")
@@ -132,9 +143,10 @@ def _draw_lines(axes: Any, group: str, figures: Figures, figure: str) -> None:
 
 def _draw_groups(axes: Any, group: str, figures: Figures, figure: str, scale: float) -> None:
     """Draw bars for each case; `scale` 0 divides by the calls in flight."""
-    cases = [case for case in GROUPS[group] if (case.name, case.peer) in figures]
+    planned = CASES if group == "gateway" else GROUPS[group]
+    cases = [case for case in planned if (case.name, case.peer) in figures]
     names = list(dict.fromkeys(case.name for case in cases))
-    peers = [peer for peer in PEERS if any(case.peer == peer for case in cases)]
+    peers = [peer for peer in COLOURS if any(case.peer == peer for case in cases)]
     width = 0.8 / max(1, len(peers))
     for case in cases:
         number = peers.index(case.peer)
@@ -156,7 +168,7 @@ def _spread(runs: Sequence[Mapping[str, float]], figure: str) -> tuple[float, fl
 
 
 def _title(peer: str) -> str:
-    return PEERS[peer].title.replace("*", "").replace("`", "")
+    return {**PEERS, **CLIENTS}[peer].title.replace("*", "").replace("`", "")
 
 
 PLOTS: dict[str, Callable[[Any, Figures], None]] = {
@@ -165,6 +177,7 @@ PLOTS: dict[str, Callable[[Any, Figures], None]] = {
     "memory": _draw_memory,
     "workers": _draw_workers,
     "latency": _draw_latency,
+    "gateway": _draw_gateway,
     "sweep-work": _draw_work,
     "sweep-keys": _draw_keys,
     "sweep-in-flight": _draw_in_flight,

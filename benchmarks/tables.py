@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from benchmarks.bars import bars
+from benchmarks.gateway_plan import CLIENTS
 from benchmarks.plan import PEERS, Case
 from benchmarks.saved import Results, Spread
 
@@ -13,8 +14,13 @@ COLUMNS = {
     "cores_per_process": ("cores", 2),
     "rss_mib_per_process": ("peak MiB", 0),
     "start_s": ("start, join s", 1),
+    "import_s": ("import s", 2),
     "load_average": ("machine's load", 0),
+    "calls_per_cpu_s": ("calls per s of CPU", 0),
+    "cpu_ms_per_call": ("CPU ms/call", 2),
+    "postgres_cpu_ms_per_call": ("PostgreSQL's CPU ms/call", 2),
     "p50_ms": ("p50 ms", 1),
+    "added_p50_ms": ("p50 above bare ms", 2),
     "p99_ms": ("p99 ms", 1),
     "max_ms": ("longest ms", 0),
 }
@@ -30,7 +36,7 @@ def report(results: Mapping[str, Results]) -> str:
 def table(results: Results) -> str:
     """Return one group's table."""
     figures = [name for name in COLUMNS if any(name in run.figures for run in results.runs)]
-    if not any(case.call_s for case in results.cases):
+    if not any(case.call_s or case.peer in CLIENTS for case in results.cases):
         figures = [name for name in figures if name != "calls_per_s"]
     head = ["case", "peer", "runs", *(COLUMNS[name][0] for name in figures), "missing", "repeated"]
     rows = [_row(results, case, figures) for case in results.cases]
@@ -42,7 +48,8 @@ def table(results: Results) -> str:
 
 def _row(results: Results, case: Case, figures: Sequence[str]) -> list[str]:
     runs = [run for run in results.of(case) if run.problem is None]
-    peer = PEERS[case.peer].title if case.peer in PEERS else "**Pressline**"
+    known = {**PEERS, **CLIENTS}
+    peer = known[case.peer].title if case.peer in known else "**Pressline**"
     cells = [_cell(results.spread(case, name), COLUMNS[name][1]) for name in figures]
     counts = [sum(run.missing for run in runs), sum(run.repeated for run in runs)]
     return [case.name, peer, str(len(runs)), *cells, *(f"{count:,}" for count in counts)]

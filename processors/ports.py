@@ -5,22 +5,15 @@ Each port has one real implementation, in `streams`, and one fake, in `tests`; a
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Protocol
 
+from processors.clock import Clock
 from processors.errors import ProcessingError
 from processors.model import ModelAnswer, ModelRequest
 from processors.recipe import CompiledRecipe
 from schemas.base import Outcome, Tier
 from schemas.events import Document
 from schemas.task import Task
-
-
-class Clock(Protocol):
-    """The time of day."""
-
-    def now(self) -> datetime:
-        """Return the present time (aware, UTC)."""
 
 
 class RecipeBook(Protocol):

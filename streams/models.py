@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from processors.breakers import Breakers
+from processors.clock import Clock
 from processors.gates import Gates
 from processors.gateway import catalogue as catalogues
 from processors.gateway.budget_book import BudgetBook
@@ -17,7 +18,6 @@ from processors.gateway.limits import ProviderLimits, limits_for
 from processors.gateway.prices import compile_prices
 from processors.gateway.spared_store import SparedStore
 from processors.gateway.transport import HttpTransport, open_transports
-from processors.ports import Clock
 from streams.budgets import configured_budgets
 from streams.settings import Settings, provider_keys
 

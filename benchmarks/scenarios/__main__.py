@@ -15,7 +15,7 @@ import orjson
 
 from streams.embedded.errors import EmbeddedError
 
-from . import broker_kill, failing_model, rebalance_storm, scaling, soak, term_in_rebalance
+from . import broker_kill, failing_model, full_stack_flight, rebalance_storm, scaling, soak, term_in_rebalance
 from .findings import Findings
 from .scene import Scene
 
@@ -29,6 +29,7 @@ SCENARIOS: Mapping[str, Play] = {
     "rebalance-storm": rebalance_storm.run,
     "broker-kill": broker_kill.run,
     "failing-model": failing_model.run,
+    "full-stack-flight": full_stack_flight.run,
 }
 
 

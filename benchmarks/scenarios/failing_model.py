@@ -151,7 +151,7 @@ def _task(recipe: str, number: int) -> Task:
 
 async def _ledger(scene: Scene) -> tuple[Mapping[str, Decimal], Counter[str], int]:
     """Return what is booked by recipe, answers by model, and how many tasks are booked over their budget."""
-    database = await asyncpg.connect(scene.database_url)
+    database = await asyncpg.connect(scene.postgres.url)
     try:
         rows = await database.fetch(SELECT_CALLS)
     finally:

@@ -57,15 +57,15 @@ class Scene:
         self.folder = folder
         self.tell = tell
         self.kafka = EmbeddedKafka(folder)
-        self._postgres = EmbeddedPostgres(folder)
+        self.postgres = EmbeddedPostgres(folder)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self.kafka)
-            await stack.enter_async_context(self._postgres)
+            await stack.enter_async_context(self.postgres)
             brokers = self.kafka.bootstrap_servers
-            self.deployment = Deployment(brokers, self._postgres.url, self.folder)
+            self.deployment = Deployment(brokers, self.postgres.url, self.folder)
             await self.deployment.start()
             stack.push_async_callback(self.deployment.stop)
             self.watcher = await stack.enter_async_context(Watcher(brokers, PARTITIONS))
@@ -82,11 +82,6 @@ class Scene:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
-
-    @property
-    def database_url(self) -> str:
-        """Where the ledger is."""
-        return self._postgres.url
 
     async def start_provider(self, *, short_s: float, long_s: float) -> None:
         """Start the simulated provider, whose calls take so many seconds by recipe."""
@@ -131,16 +126,22 @@ class Scene:
     def nothing_lost_or_repeated(self) -> tuple[Bar, ...]:
         """Return the bars that every scenario must hold at its end.
 
-        Lost: accepted and not ended. Repeated: by the provider's own log, a request for a call (revision and
-        step) that it had had a request for before. Not published: ended otherwise, such as in a dead letter.
+        Repeated: by the provider's own log, a request for a call (revision and step) that it had had a
+        request for before. The rest: see `nothing_lost`.
         """
         calls = [parse_call(line["call"]) for line in self.deployment.provider_lines("request")]
         unique = {(call.revision, call.step) for call in calls}
+        return (*self.nothing_lost(), Bar(name="calls repeated", measured=len(calls) - len(unique), bound=0))
+
+    def nothing_lost(self) -> tuple[Bar, ...]:
+        """Return two of these bars.
+
+        Lost: accepted and not ended. Not published: ended otherwise, such as in a dead letter.
+        """
         outcomes = Counter(finish.outcome for finish in self.watcher.finishes)
         return (
             Bar(name="tasks lost", measured=len(self.load.submitted.keys() - self.watcher.ended), bound=0),
             Bar(name="tasks not published", measured=outcomes.total() - outcomes["published"], bound=0),
-            Bar(name="calls repeated", measured=len(calls) - len(unique), bound=0),
         )
 
 

@@ -1,6 +1,8 @@
 """What a worker process holds: memory, descriptors, threads, asyncio tasks."""
 
+import os
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 SCRAPE_S_MAX = 5.0
 KIB_PER_MIB = 1024
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 TASKS_METRIC = "pressline_asyncio_tasks"
 
 
@@ -36,6 +39,11 @@ def rss_mib(pid: int) -> float:
     return _rss_mib(_status(pid))
 
 
+def cpu_s(pids: Iterable[int]) -> float:
+    """Return the processor time of these processes and of their ended children, in seconds."""
+    return sum(_cpu_s(pid) for pid in pids)
+
+
 async def sample(client: httpx.AsyncClient, pid: int, address: str) -> Vitals:
     """Return what the worker holds now, by the kernel and by its own metrics."""
     status = _status(pid)
@@ -46,6 +54,14 @@ async def sample(client: httpx.AsyncClient, pid: int, address: str) -> Vitals:
         threads=int(status["Threads"]),
         tasks=await _tasks(client, address),
     )
+
+
+def _cpu_s(pid: int) -> float:
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:  # it ended, and its parent has its time
+        return 0.0
+    return sum(int(ticks) for ticks in text.rpartition(")")[2].split()[11:15]) / TICKS_PER_S
 
 
 def _fds(pid: int) -> int:

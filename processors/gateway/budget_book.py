@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from processors.clock import Clock
 from processors.gateway.budgets import Budget, BudgetKey, Refused, Verdict, applying, window_end
 from processors.gateway.journal import CallIntent
-from processors.ports import Clock
 from schemas.budgets import BudgetRule
 from schemas.task import Task
 

@@ -8,6 +8,7 @@ again hears the same, also when the cache has forgotten or replaced it, and the 
 
 from collections.abc import Awaitable, Callable
 
+from processors.clock import Clock
 from processors.gateway import recording
 from processors.gateway.cache_key import cache_key
 from processors.gateway.cached_answers import CacheKey
@@ -18,7 +19,6 @@ from processors.gateway.served import Served, adoption, shareable
 from processors.gateway.spared_store import SparedStore
 from processors.gateway.wanted import unwanted
 from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
-from processors.ports import Clock
 from schemas.catalogue import ProviderRules
 from schemas.usage import CacheResult
 

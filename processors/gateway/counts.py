@@ -32,7 +32,6 @@ class Modality(StrEnum):
 
 TokenClass = tuple[Kind, Modality]
 
-WRITES = frozenset({Kind.CACHE_WRITE, Kind.CACHE_WRITE_1H})
 OUTPUTS = frozenset({Kind.OUTPUT, Kind.REASONING})
 
 
@@ -52,22 +51,25 @@ class TokenCount:
         return sum(count for (kind, _), count in self.tokens.items() if kind not in OUTPUTS)
 
     @property
+    def output(self) -> int:
+        """All output tokens, reasoning included."""
+        return sum(count for (kind, _), count in self.tokens.items() if kind in OUTPUTS)
+
+    @property
     def usage(self) -> Usage:
         """The normal form: four input classes, and output with reasoning inside it."""
-        fresh = self._of(Kind.FRESH)
-        text = self.tokens.get((Kind.FRESH, Modality.TEXT), 0)
-        reasoning = self._of(Kind.REASONING)
+        of = dict.fromkeys(Kind, 0)
+        for (kind, _), count in self.tokens.items():
+            of[kind] += count
+        text = self.tokens.get(_text(Kind.FRESH), 0)
         return Usage(
             input_fresh=text,
-            input_cache_read=self._of(Kind.CACHE_READ),
-            input_cache_write=self._of(*WRITES),
-            input_other=fresh - text,
-            output=self._of(Kind.OUTPUT) + reasoning,
-            reasoning=reasoning,
+            input_cache_read=of[Kind.CACHE_READ],
+            input_cache_write=of[Kind.CACHE_WRITE] + of[Kind.CACHE_WRITE_1H],
+            input_other=of[Kind.FRESH] - text,
+            output=of[Kind.OUTPUT] + of[Kind.REASONING],
+            reasoning=of[Kind.REASONING],
         )
-
-    def _of(self, *kinds: Kind) -> int:
-        return sum(count for (kind, _), count in self.tokens.items() if kind in kinds)
 
 
 def of_text(input_tokens: int, output_tokens: int) -> TokenCount:
@@ -82,9 +84,10 @@ def counted(tokens: Mapping[Kind, int], parts: Mapping[TokenClass, int] | None =
         tokens: all tokens of each kind.
         parts: those of them that are not text.
     """
-    found = dict(parts or {})
-    for kind, total in tokens.items():
-        found[_text(kind)] = total - sum(count for (of, _), count in found.items() if of is kind)
+    rest = dict(tokens)
+    for (kind, _), count in (parts or {}).items():
+        rest[kind] -= count
+    found = {**(parts or {}), **{_text(kind): count for kind, count in rest.items()}}
     return None if min(found.values(), default=0) < 0 else TokenCount(found)
 
 
@@ -98,7 +101,7 @@ def believable(count: TokenCount | None, context_tokens: int, output_tokens_max:
     """
     if count is None or not 0 < count.input <= context_tokens:
         return None
-    return count if count.usage.output <= USAGE_FACTOR_MAX * output_tokens_max else None
+    return count if count.output <= USAGE_FACTOR_MAX * output_tokens_max else None
 
 
 def _text(kind: Kind) -> TokenClass:

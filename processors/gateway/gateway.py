@@ -29,6 +29,7 @@ from dataclasses import replace
 from functools import partial
 
 from processors.breakers import Breakers
+from processors.clock import Clock
 from processors.errors import (
     PROVIDER_FAULTS,
     LimitWaitError,
@@ -59,7 +60,6 @@ from processors.gateway.spared_store import NOTHING_KEPT, SparedStore
 from processors.gateway.wanted import unwanted
 from processors.gateway.wire import StopReason, Transport, WireRequest
 from processors.model import CallPhase, ModelAnswer, ModelRequest
-from processors.ports import Clock
 from schemas.base import Lane
 from schemas.usage import CacheResult
 

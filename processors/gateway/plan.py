@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 
+from processors.clock import Clock
 from processors.errors import BudgetExceededError
 from processors.gateway import tokens
 from processors.gateway.assembly import assembled
@@ -18,7 +19,6 @@ from processors.gateway.prompt_cache_key import prompt_cache_key
 from processors.gateway.speech import Speech, speech
 from processors.gateway.wire import WireRequest
 from processors.model import CallPhase, CallState, ModelRequest
-from processors.ports import Clock
 from schemas.base import Lane
 from schemas.catalogue import ModelKind, ModelRules, ProviderRules
 from schemas.scope import Scope, ScopeKind
@@ -39,6 +39,7 @@ class CallPlan:
         trimmed: parts of the prompt that were trimmed to fit the window.
         planned_at: the moment whose prices hold, for the worst case as for the call itself.
         instead_of: the model that was to answer and did not; None: this one is.
+        scopes: its provider and its model.
     """
 
     request: ModelRequest
@@ -51,11 +52,7 @@ class CallPlan:
     trimmed: tuple[str, ...]
     planned_at: datetime
     instead_of: InsteadOf | None
-
-    @property
-    def scopes(self) -> tuple[Scope, Scope]:
-        """Its provider and its model."""
-        return Scope(ScopeKind.PROVIDER, self.provider.name), Scope(ScopeKind.MODEL, self.intent.model)
+    scopes: tuple[Scope, Scope]
 
     def tell(self, phase: CallPhase) -> None:
         """Say to the record what it waits for."""
@@ -141,6 +138,7 @@ class Planner:
             trimmed=trimmed,
             planned_at=now,
             instead_of=instead_of,
+            scopes=(Scope(ScopeKind.PROVIDER, provider.name), Scope(ScopeKind.MODEL, model.name)),
         )
 
 

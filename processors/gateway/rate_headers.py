@@ -57,6 +57,8 @@ def stated_limits(headers: Mapping[str, str], now: datetime) -> tuple[StatedLimi
         headers: names in lower case.
         now: present time (aware), for resets that are times.
     """
+    if not any("ratelimit" in name for name in headers):
+        return ()  # many servers say nothing of limits, and this is asked for each answer
     return tuple(stated for kind in LimitKind if (stated := _stated(kind, headers, now)) is not None)
 
 

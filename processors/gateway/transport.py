@@ -2,8 +2,9 @@
 
 import asyncio
 import zlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from typing import cast
 
 import httpx
 from httpx_aiohttp import AiohttpTransport
@@ -45,14 +46,12 @@ class HttpTransport:
             keepalive_expiry=KEEP_ALIVE_S,
         )
         # Plain httpx costs ten times the CPU with hundreds of calls in flight; aiohttp beneath it does not.
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(limits=limits, trust_env=False),
-            base_url=rules.base_url,
-            headers=_headers(rules, api_key),
-            timeout=httpx.Timeout(None, connect=CONNECT_S_MAX),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        # httpx's client above it would merge addresses and headers, look for cookies and redirects, and so
+        # cost half as much again: nothing of that is needed here.
+        self._transport = AiohttpTransport(limits=limits, trust_env=False)
+        self._base_url = rules.base_url
+        self._headers = _headers(rules, api_key)
+        self._urls: dict[str, httpx.URL] = {}
 
     async def send(self, request: WireRequest) -> WireAnswer:
         """Return the answer, of whatever status.
@@ -69,19 +68,20 @@ class HttpTransport:
     @asynccontextmanager
     async def stream(self, request: WireRequest) -> AsyncIterator[WireStream]:
         """Open the answer; its chunks raise what `send` raises, and the same deadline is around all of it."""
-        sending = self._client.stream("POST", request.path, content=request.body, headers=request.headers)
-        async with self._bounded_call(), sending as response:
+        async with self._bounded_call(), self._sent(request) as response:
             encoding = response.headers.get("content-encoding", "identity")
             if encoding != "identity":
                 raise ProviderMalformedError(
                     f"{self._provider} streamed {encoding[:50]!r}, expected identity"
                 )
-            chunks = self._bounded(response)
-            yield WireStream(status=response.status_code, headers=dict(response.headers), chunks=chunks)
+            chunks = self._bounded(cast("AsyncIterable[bytes]", response.stream))
+            yield WireStream(
+                status=response.status_code, headers=_joined(response.headers.raw), chunks=chunks
+            )
 
     async def aclose(self) -> None:
         """Close all connections."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     @asynccontextmanager
     async def _bounded_call(self) -> AsyncIterator[None]:
@@ -97,16 +97,35 @@ class HttpTransport:
             ) from error
 
     async def _exchange(self, request: WireRequest) -> WireAnswer:
-        sending = self._client.stream("POST", request.path, content=request.body, headers=request.headers)
-        async with sending as response:
-            chunks = [chunk async for chunk in self._bounded(response)]
-        body = self._decoded(b"".join(chunks), response.headers.get("content-encoding", "identity"))
-        # httpx joins repeated headers and lowers their names.
-        return WireAnswer(status=response.status_code, headers=dict(response.headers), body=body)
+        async with self._sent(request) as response:
+            stream = cast("AsyncIterable[bytes]", response.stream)
+            chunks = [chunk async for chunk in self._bounded(stream)]
+        headers = _joined(response.headers.raw)
+        body = self._decoded(b"".join(chunks), headers.get("content-encoding", "identity"))
+        return WireAnswer(status=response.status_code, headers=headers, body=body)
 
-    async def _bounded(self, response: httpx.Response) -> AsyncIterator[bytes]:
+    @asynccontextmanager
+    async def _sent(self, request: WireRequest) -> AsyncIterator[httpx.Response]:
+        """Send the request; the answer's body is not read yet."""
+        url = self._urls.get(request.path)
+        if url is None:  # a provider has a path for each of its models at most
+            url = self._urls[request.path] = httpx.URL(f"{self._base_url}{request.path}")
+        made = httpx.Request(
+            "POST",
+            url,
+            headers={**self._headers, **request.headers},
+            content=request.body,
+            extensions={"timeout": {"connect": CONNECT_S_MAX}},
+        )
+        response = await self._transport.handle_async_request(made)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+    async def _bounded(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
         size = 0
-        async for chunk in response.aiter_raw():
+        async for chunk in stream:
             size += len(chunk)
             if size > RESPONSE_BYTES_MAX:
                 raise self._too_large()
@@ -155,6 +174,15 @@ def open_transports(catalogue: Catalogue, api_keys: Mapping[str, str]) -> dict[s
                 f"provider {rules.name!r} needs a key: set {rules.api_key_env}, or use the simulated provider"
             )
     return {rules.name: HttpTransport(rules, api_keys.get(rules.name)) for rules in catalogue.used_providers}
+
+
+def _joined(raw: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return headers with names in lower case, repeated ones joined by commas."""
+    found: dict[str, str] = {}
+    for name, value in raw:
+        key, text = name.decode("latin-1").lower(), value.decode("latin-1")
+        found[key] = f"{found[key]}, {text}" if key in found else text
+    return found
 
 
 def _headers(rules: ProviderRules, api_key: str | None) -> dict[str, str]:

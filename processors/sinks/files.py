@@ -8,8 +8,9 @@ from pathlib import Path
 
 import orjson
 
+from processors.clock import Clock
 from processors.errors import SinkRejectedError
-from processors.ports import Clock, PageVersion, PublishedPage
+from processors.ports import PageVersion, PublishedPage
 from processors.sinks.folder import append_line, failure, locked, site_folder, sync_folder, write_atomic
 from processors.sinks.rendering import html_file, markdown_file
 

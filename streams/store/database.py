@@ -102,8 +102,13 @@ class Database:
             StoreUnavailableError: the database is away, or no connection was free for ACQUIRE_S_MAX seconds.
         """
         try:
-            async with self._pool.acquire(timeout=ACQUIRE_S_MAX) as connection:
+            # Not acquire's own time-out: that is a task and a timer more for each statement.
+            async with asyncio.timeout(ACQUIRE_S_MAX):
+                connection = await self._pool.acquire()
+            try:
                 yield connection
+            finally:
+                await self._pool.release(connection, timeout=ACQUIRE_S_MAX)
         except Exception as error:
             if is_away(error):
                 raise _unavailable(error) from error

@@ -22,6 +22,7 @@ from streams.store.answers import AnswerWriter
 from streams.store.closing_notices import ClosingNotices
 from streams.store.closings import SWEEP_S, Closings
 from streams.store.database import Database, Row
+from streams.store.groups import Groups
 from streams.store.reservations import Reservations
 from streams.store.text import storable
 from streams.store.waiting import WAIT_S_MAX
@@ -57,6 +58,7 @@ class PostgresCallJournal(CallJournal):
         self._database = database
         self._worker_id = worker_id
         self._wait_s_max = wait_s_max
+        self._looks: Groups[CallKey, Row | None] = Groups(self._look_up)
         self._answers = AnswerWriter(answers or database)
         self._reservations = Reservations(database, worker_id)
         self._closings = Closings(database, worker_id, sweep_s=sweep_s)
@@ -67,7 +69,7 @@ class PostgresCallJournal(CallJournal):
     async def find(self, key: CallKey) -> JournaledAnswer | None:
         """Return the answer of that call if there is one; see the port."""
         async for _ in self._closings.turns(key, self._wait_s_max):
-            row = await self._database.fetch_row(SELECT_CURRENT, key.revision, key.step, self._worker_id)
+            row = await self._looks.put(key)
             if row is None or (row["state"] == "open" and not row["live"]):
                 return None
             if row["state"] == "answered":
@@ -96,7 +98,7 @@ class PostgresCallJournal(CallJournal):
             made = await make()
             if made is not None:
                 return made
-            row = await self._database.fetch_row(SELECT_CURRENT, key.revision, key.step, self._worker_id)
+            row = await self._looks.put(key)
             if row is None:
                 continue  # closed between the two statements: the next turn opens the next attempt
             if row["state"] == "answered":
@@ -137,6 +139,13 @@ class PostgresCallJournal(CallJournal):
             )
         await self._database.fetch(DISOWN, key.revision, key.step, self._worker_id, UNHEARD)
         self._notices.closed(key)
+
+    async def _look_up(self, keys: list[CallKey]) -> list[Row | None]:
+        """Return what counts of each call: one statement for all that are asked for at once."""
+        revisions, steps = [key.revision for key in keys], [key.step for key in keys]
+        rows = await self._database.fetch(SELECT_CURRENT, revisions, steps, self._worker_id)
+        found = {row["place"]: row for row in rows}
+        return [found.get(place) for place in range(1, len(keys) + 1)]
 
     async def _open(self, intent: CallIntent) -> Opened | Refused | None:
         """Return the attempt that was made now, or the refusal; None when one is open or answered."""
@@ -190,15 +199,19 @@ def _answer(row: Row) -> JournaledAnswer:
 
 # What counts of a call: its first answer, or else the intent that is open.
 SELECT_CURRENT: Final = """
-SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
-       input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
-       submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model,
-       fallback_from, fallback_reason, cache, saved_usd, trimmed,
-       state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
-FROM model_calls
-WHERE revision = $1 AND step = $2 AND state IN ('answered', 'open')
-ORDER BY state, attempt
-LIMIT 1
+SELECT w.place, c.*
+FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (revision, step, place)
+CROSS JOIN LATERAL (
+    SELECT attempt, state, text, finish_reason, provider, model, simulated, usage_estimated, cost_usd,
+           input_fresh, input_cache_read, input_cache_write, input_other, output, reasoning,
+           submission_id, latency_s, closed_at, degraded_by, first_token_s, response_model,
+           fallback_from, fallback_reason, cache, saved_usd, trimmed,
+           state = 'open' AND (worker_id = $3 OR worker_is_live(worker_id)) AS live
+    FROM model_calls AS m
+    WHERE m.revision = w.revision AND m.step = w.step AND m.state IN ('answered', 'open')
+    ORDER BY m.state, m.attempt
+    LIMIT 1
+) AS c
 """
 
 # The lease is looked at again: it may have been extended since it was read.

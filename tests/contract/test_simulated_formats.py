@@ -133,6 +133,6 @@ async def test_a_wrong_request_and_a_wrong_key_are_rejected(caller: Caller) -> N
 
     with pytest.raises(ProviderRejectedError):
         await caller.send(replace(wire, path="/no-such-path"))
-    caller.transport._client.headers.update({"authorization": "", "x-api-key": "", "x-goog-api-key": ""})
+    caller.transport._headers.update({"authorization": "", "x-api-key": "", "x-goog-api-key": ""})
     with pytest.raises(ProviderRejectedError, match="401"):
         await caller.ask()

@@ -9,6 +9,7 @@ from fakes.clock import FakeClock
 from fakes.journal import FakeCall, FakeJournal
 from fakes.model_request import a_request
 from processors.breakers import BreakerRules, Breakers
+from processors.clock import Clock
 from processors.gates import Gates
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.catalogue import Catalogue, load
@@ -17,7 +18,6 @@ from processors.gateway.journal import CallJournal, CallKey
 from processors.gateway.limits import limits_for
 from processors.gateway.prices import Prices, compile_prices
 from processors.gateway.wire import Transport
-from processors.ports import Clock
 from schemas.catalogue import EMBEDDING_FORMATS, Format
 
 CONTEXT_TOKENS = 8_000

@@ -182,4 +182,6 @@ def _read(found: Json, inside: Json) -> int:
 
 
 def _parts(kind: Kind, details: Json) -> dict[TokenClass, int]:
-    return {(kind, modality): count_at(details, key) for key, modality in MODALITIES.items()}
+    return {
+        (kind, modality): count_at(details, key) for key, modality in MODALITIES.items() if key in details
+    }
