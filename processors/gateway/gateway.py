@@ -23,7 +23,6 @@ is away as soon as it is back, even what it opened without hearing of it. An ans
 stays in memory for as long as the worker lives.
 """
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -34,38 +33,29 @@ from processors.errors import (
     PROVIDER_FAULTS,
     LimitWaitError,
     ProcessingError,
-    ProviderRateLimitedError,
     ScopeClosedError,
 )
 from processors.gates import Gates
-from processors.gateway import recording, tokens
+from processors.gateway import recording
 from processors.gateway.budget_book import BudgetBook
 from processors.gateway.budgets import Refused, refusal
+from processors.gateway.buying import Buyer
 from processors.gateway.caching import CachedCalls
 from processors.gateway.call_breakers import CallBreakers
-from processors.gateway.calling import Heard, call
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.context import require_fit
-from processors.gateway.counts import believable, of_text
-from processors.gateway.fallback import Chain, maybe_billed
+from processors.gateway.fallback import Chain
 from processors.gateway.hedging import first_answer, hedge_step
 from processors.gateway.journal import CallJournal, CallKey, JournaledAnswer
 from processors.gateway.journal_writer import JournalWriter
-from processors.gateway.kept import kept_text
 from processors.gateway.limits import ProviderLimits
 from processors.gateway.plan import CallPlan, Planner
 from processors.gateway.prices import Prices
-from processors.gateway.rate_headers import stated_limits
 from processors.gateway.spared_store import NOTHING_KEPT, SparedStore
 from processors.gateway.wanted import unwanted
-from processors.gateway.wire import StopReason, Transport, WireRequest
+from processors.gateway.wire import Transport
 from processors.model import CallPhase, ModelAnswer, ModelRequest
 from schemas.base import Lane
-from schemas.usage import CacheResult
-
-CALL_HEADER = "x-pressline-call"
-TASK_HEADER = "x-pressline-task"
-ERROR_CHARS_MAX = 500
 
 
 class Gateway:
@@ -100,11 +90,10 @@ class Gateway:
     ) -> None:
         self._catalogue = catalogue
         self._planner = Planner(catalogue, prices, budgets, clock)
-        self._prices = prices
         self._journal = journal
         self._writer = JournalWriter(journal)
+        self._buyer = Buyer(prices, self._writer, limits, transports, clock)
         self._limits = limits
-        self._transports = transports
         self._clock = clock
         self._gates = gates
         self._budgets = budgets
@@ -221,7 +210,7 @@ class Gateway:
                 if isinstance(opened, Refused):
                     self._budgets.note(plan.intent, opened)
                     return opened
-                bought = await self._buy(plan, opened.attempt)
+                bought = await self._buyer.buy(plan, opened.attempt)
                 answered()
             limits.settle(demand, reserved, bought.usage)
             await self._writer.answered(key, bought)
@@ -239,69 +228,3 @@ class Gateway:
             if why := self._gates.why(scope):
                 return ScopeClosedError(scope, why)
         return self._breakers.refusal(plan.scopes)
-
-    async def _buy(self, plan: CallPlan, attempt: int) -> JournaledAnswer:
-        """Call and price. However that ends, the intent does not stay open for want of an answer."""
-        key = plan.intent.key
-        try:
-            heard = await self._call(plan, attempt)
-            return self._priced(plan, attempt, heard)
-        except asyncio.CancelledError:
-            await self._writer.cancelled(key, attempt, "cancelled during the call", billed=True)
-            raise
-        except Exception as error:
-            self._pause(plan, error)
-            told = "; ".join((f"{type(error).__name__}: {error}", *getattr(error, "__notes__", ())))
-            text = told[:ERROR_CHARS_MAX]
-            await self._writer.failed(key, attempt, text, billed=maybe_billed(error))
-            raise
-
-    async def _call(self, plan: CallPlan, attempt: int) -> Heard:
-        naming = {
-            CALL_HEADER: recording.call_id(plan.request, attempt),
-            TASK_HEADER: plan.request.task.task_id,
-        }
-        wire = WireRequest(path=plan.wire.path, headers={**plan.wire.headers, **naming}, body=plan.wire.body)
-        provider = plan.provider
-        return await call(
-            plan.speech,
-            self._transports[provider.name],
-            wire,
-            self._clock.now(),
-            plan.demand.input_tokens,
-            lambda headers: self._limits[provider.name].learn(stated_limits(headers, self._clock.now())),
-        )
-
-    def _priced(self, plan: CallPlan, attempt: int, heard: Heard) -> JournaledAnswer:
-        parsed = heard.parsed
-        given = believable(parsed.count, plan.context_tokens, plan.request.output_tokens_max)
-        kept = kept_text(plan.request, parsed)
-        output_tokens = min(tokens.estimate(kept), plan.request.output_tokens_max)
-        count = given or of_text(plan.demand.input_tokens, output_tokens)
-        return JournaledAnswer(
-            attempt=attempt,
-            text=kept,
-            finish_reason="length" if parsed.stop_reason is StopReason.LENGTH else "stop",
-            provider=plan.provider.name,
-            model=plan.request.model,
-            simulated=plan.provider.simulated,
-            usage=count.usage,
-            usage_estimated=given is None,
-            # Our own count may be below the bill: thoughts are billed, and no text shows them.
-            cost_usd=self._prices.price(plan.request.model, given, plan.planned_at)
-            if given
-            else plan.intent.cost_max_usd,
-            submission_id=plan.request.task.submission_id,
-            latency_s=heard.latency_s,
-            answered_at=self._clock.now(),
-            degraded_by=plan.intent.degraded_by,
-            instead_of=plan.instead_of,
-            first_token_s=heard.first_token_s,
-            response_model=parsed.response_model,
-            cache=CacheResult.MISS if plan.request.cache else None,
-            trimmed=plan.trimmed,
-        )
-
-    def _pause(self, plan: CallPlan, error: Exception) -> None:
-        if isinstance(error, ProviderRateLimitedError) and error.retry_after_s:
-            self._limits[plan.provider.name].pause(error.retry_after_s)

@@ -30,8 +30,9 @@ from processors.errors import (
 )
 from processors.gates import Gates
 from processors.gateway.budget_book import BudgetBook
+from processors.gateway.buying import CALL_HEADER
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError, default, load
-from processors.gateway.gateway import CALL_HEADER, Gateway
+from processors.gateway.gateway import Gateway
 from processors.gateway.journal import CallKey
 from processors.gateway.limits import limits_for
 from processors.gateway.prices import compile_prices

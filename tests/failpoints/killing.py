@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from processors.gateway.budgets import Refused
-from processors.gateway.gateway import CALL_HEADER
+from processors.gateway.buying import CALL_HEADER
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
 from processors.gateway.wire import Transport, WireAnswer, WireRequest, WireStream
 from streams.embedded.provider.config import Fault

@@ -34,9 +34,10 @@ from processors.errors import (
 )
 from processors.gates import Gates
 from processors.gateway.budget_book import BudgetBook
+from processors.gateway.buying import CALL_HEADER, TASK_HEADER
 from processors.gateway.catalogue import Catalogue, default, load
 from processors.gateway.counts import of_text
-from processors.gateway.gateway import CALL_HEADER, TASK_HEADER, Gateway
+from processors.gateway.gateway import Gateway
 from processors.gateway.journal import CallKey
 from processors.gateway.journal_writer import CLOSE_S_MAX, SWEEP_S
 from processors.gateway.limits import ProviderLimits
