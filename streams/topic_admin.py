@@ -1,17 +1,26 @@
 """Creating the topics and comparing them with what is there."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
-from aiokafka.errors import InvalidPartitionsError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    InvalidPartitionsError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from streams.topics import Topic, all_topics
 
 REQUEST_MS_MAX = 30_000
 LEADER_POLL_S = 0.1
 LEADER_POLLS_MAX = 200
+ASKED_MAX = 20
+ASKED_AGAIN_S = 0.2
 
 
 class TopicError(Exception):
@@ -96,13 +105,30 @@ async def describe(brokers: str) -> Sequence[TopicState]:
     admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=REQUEST_MS_MAX)
     await admin.start()
     try:
-        existing = set(await admin.list_topics())
-        names = [topic.name for topic in all_topics() if topic.name in existing]
-        details = await admin.describe_topics(names) if names else []
+        counts = await _counts(admin)
     finally:
         await admin.close()
-    counts = {detail["topic"]: len(detail["partitions"]) for detail in details}
     return [TopicState(topic=topic, partitions=counts.get(topic.name)) for topic in all_topics()]
+
+
+async def _counts(admin: AIOKafkaAdminClient) -> Mapping[str, int]:
+    """Return the number of partitions of each topic of ours that exists.
+
+    The client asks any broker. One of several may be away: asked again, another one answers.
+    """
+    for _ in range(ASKED_MAX - 1):
+        try:
+            return await _counts_of_one(admin)
+        except (NodeNotReadyError, KafkaConnectionError):
+            await asyncio.sleep(ASKED_AGAIN_S)
+    return await _counts_of_one(admin)
+
+
+async def _counts_of_one(admin: AIOKafkaAdminClient) -> Mapping[str, int]:
+    existing = set(await admin.list_topics())
+    names = [topic.name for topic in all_topics() if topic.name in existing]
+    details = await admin.describe_topics(names) if names else []
+    return {detail["topic"]: len(detail["partitions"]) for detail in details}
 
 
 def _grows(state: TopicState, partitions: int) -> bool:
