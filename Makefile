@@ -29,7 +29,8 @@ demo: $(RUN_STAMP) ## 500 rows become 500 published pages.
 	@$(BIN)/python -m streams.demo
 
 test: $(DEV_STAMP) lint ## Lint, types, imports and every test, on real Kafka and PostgreSQL.
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
+	  --no-loadscope-reorder
 
 lint: $(DEV_STAMP) ## Lint, types, imports.
 	@$(BIN)/ruff check .

@@ -12,6 +12,7 @@ from processors.gates import Gates
 from processors.gateway.call_breakers import CALL_RULES
 from processors.gateway.journal import CallJournal
 from processors.gateway.metered import MeteredGateway
+from processors.gateway.spared_store import NOTHING_KEPT
 from processors.model import ChatMessage, ModelRequest
 from schemas.task import Task
 from schemas.usage import UsageRecorded
@@ -62,7 +63,7 @@ def open_gateway(job: caller.Job, journal: CallJournal, database: Database) -> M
     settings = Settings(providers=folder / "catalogue.yaml", budgets=folder / "budgets.yaml")
     table = PostgresLeaseTable(database, WORKER)
     breakers = Breakers(CALL_RULES, time.monotonic)
-    models = open_models(settings, journal, table, SystemClock(), Gates(), breakers)
+    models = open_models(settings, journal, table, SystemClock(), Gates(), breakers, answers=NOTHING_KEPT)
     models.set_share(1.0)
     return models
 

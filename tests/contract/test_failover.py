@@ -25,12 +25,13 @@ from streams.embedded.provider.config import load_config
 from streams.embedded.provider.server import ProviderServer
 
 CALLS = 8
-PER_SECOND = 5
-"""What the second provider admits in any second; the catalogue has a little less, as requests a minute."""
+PER_MINUTE = 240
+PER_SECOND_MAX = 5
+"""Four a second is the second provider's limit, and one more is what comes at once."""
 CATALOGUE = """
 providers:
   - {{name: first, base_url: "{first}/v1"}}
-  - {{name: second, base_url: "{second}/v1", limits: {{requests_per_minute: 240}}}}
+  - {{name: second, base_url: "{second}/v1", limits: {{requests_per_minute: {per_minute}}}}}
 models:
   - {{name: a, provider: first, tier: small, context_tokens: 8000,
      price: {{input: 1, output: 2}}, fallbacks: [b]}}
@@ -54,8 +55,7 @@ class Provider:
 @pytest.fixture
 async def providers(tmp_path: Path) -> AsyncIterator[tuple[Provider, Provider]]:
     first = Provider(tmp_path / "first.jsonl", defaults={"faults": {"http_500": 1.0}})
-    limits = {"limits": {"requests_per_minute": PER_SECOND}}
-    second = Provider(tmp_path / "second.jsonl", defaults=limits, window_s=1.0)
+    second = Provider(tmp_path / "second.jsonl", defaults={"limits": {"requests_per_minute": PER_MINUTE}})
     yield first, second
     await asyncio.gather(first.server.stop(), second.server.stop())
 
@@ -65,7 +65,7 @@ async def test_calls_go_over_to_the_second_provider_within_its_limit(
 ) -> None:
     first, second = providers
     addresses = {"first": await first.server.start(), "second": await second.server.start()}
-    catalogue = load(CATALOGUE.format(**addresses).encode())
+    catalogue = load(CATALOGUE.format(**addresses, per_minute=PER_MINUTE).encode())
     limits, transports = limits_for(catalogue), open_transports(catalogue, {})
     for limit in limits.values():
         limit.set_share(1.0)
@@ -88,6 +88,8 @@ async def test_calls_go_over_to_the_second_provider_within_its_limit(
     assert {(a.recorded.provider, a.recorded.fallback_from) for a in answers} == {("second", "a")}
     assert [line["status"] for line in first.requests()] == [500] * CALLS
     assert [line["status"] for line in second.requests()] == [200] * CALLS
+    at_s = [line["monotonic"] for line in second.requests()]
+    assert max(sum(end - 1.0 < at <= end for at in at_s) for end in at_s) <= PER_SECOND_MAX
     states = [[call.state for call in attempts] for attempts in journal.calls.attempts.values()]
     assert states == [["failed", "answered"]] * CALLS
     for transport in transports.values():

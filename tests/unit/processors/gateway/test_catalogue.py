@@ -133,4 +133,5 @@ def test_every_shipped_model_has_a_fallback_and_keeps_it_at_the_simulated_provid
     simulated = default().simulated_at("http://127.0.0.1:8700/v1")
 
     for model in default().rules.models:
-        assert simulated.fallbacks(model.name) == model.fallbacks != ()
+        assert simulated.fallbacks(model.name) == model.fallbacks
+        assert bool(model.fallbacks) is (model.kind is ModelKind.CHAT)

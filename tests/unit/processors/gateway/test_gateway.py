@@ -403,10 +403,8 @@ async def test_an_error_says_nothing_of_the_prompt() -> None:
 @pytest.mark.parametrize("status", [200, 429])
 async def test_what_an_answer_states_about_limits_is_learned(status: int) -> None:
     headers = {"x-ratelimit-limit-requests": "60"}
-    rig = Rig(WireAnswer(status=status, headers=headers, body=a_completion().body))
-    rig.limits = ProviderLimits("simulated", LimitRules(requests_per_minute=600))
-    rig.gateway._limits = {"simulated": rig.limits}
-    rig.limits.set_share(1.0)
+    limits = ProviderLimits("simulated", LimitRules(requests_per_minute=600))
+    rig = Rig(WireAnswer(status=status, headers=headers, body=a_completion().body), limits=limits)
 
     with contextlib.suppress(ProviderRateLimitedError):
         await rig.complete()

@@ -34,7 +34,7 @@ MILLION_OF_EACH = TokenCount(
         for kind in (Kind.FRESH, Kind.CACHE_READ, Kind.CACHE_WRITE, Kind.OUTPUT)
     }
 )
-GUIDE = Path(__file__).parents[4] / "deploy" / "gateway.md"
+GUIDE = Path(__file__).parents[4] / "deploy" / "models.md"
 EASTERN = timezone(timedelta(hours=-5))
 
 
