@@ -18,6 +18,7 @@
         ├── InvalidRecordError          the record is not the message that its topic carries
         ├── EventTooLargeError          the next event would be larger than a topic takes
         ├── ClaimLostError              what a claim check refers to is missing or damaged
+        ├── WorkersDiedError            one worker after the other ended while it made this very call
         ├── UnknownRecipeError          no such recipe, or no such version
         ├── InvalidRecipeError          the recipe itself is wrong
         ├── InvalidInputsError          the inputs do not fit the recipe's schema
@@ -177,6 +178,13 @@ class ClaimLostError(PermanentError):
     """What a claim check refers to is missing or damaged."""
 
     reason = FailureReason.CLAIM_LOST
+
+
+class WorkersDiedError(PermanentError):
+    """One worker after the other ended while it made this very call: it may be what ends them."""
+
+    reason = FailureReason.WORKERS_DIED
+    billed = False
 
 
 class UnknownRecipeError(PermanentError):

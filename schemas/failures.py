@@ -28,6 +28,7 @@ class FailureReason(StrEnum):
     DEADLINE_PASSED = "deadline_passed"
     EVENT_TOO_LARGE = "event_too_large"
     CLAIM_LOST = "claim_lost"
+    WORKERS_DIED = "workers_died"
     BUG = "bug"
 
 

@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from processors.gateway.budgets import Budget, Refused
 from schemas.failures import FailureReason
 from schemas.task import Task
 from schemas.usage import CacheResult, Usage
+
+DEATHS_MAX: Final = 5
+"""Each may have been billed. That many restarts in one call are seldom chance; each replay asks once more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,7 +129,8 @@ class CallJournal(Protocol):
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         """Make the intent durable, unless the answer is there already; wait while a live worker is at it.
 
-        An open intent of a dead worker is booked as `unknown` at its worst case, and a new attempt opened.
+        An open intent of a dead worker is booked as `unknown` at its worst case, and a new attempt opened,
+        but not after the DEATHS_MAX-th.
 
         The intent is the reservation: it is durable only if its worst case fits into each of its budgets, and
         else refused. Whatever closes it settles it, in the same transaction. So of each budget, at any moment
@@ -134,6 +138,7 @@ class CallJournal(Protocol):
         at most `hard_usd`.
 
         Raises:
+            WorkersDiedError: DEATHS_MAX workers ended while they made this call.
             ClaimedElsewhereError, StoreUnavailableError: as `find`.
         """
 

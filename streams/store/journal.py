@@ -5,9 +5,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Final, TypeVar
 
-from processors.errors import ClaimedElsewhereError
+from processors.errors import ClaimedElsewhereError, WorkersDiedError
 from processors.gateway.budgets import Refused
 from processors.gateway.journal import (
+    DEATHS_MAX,
     CallIntent,
     CallJournal,
     CallKey,
@@ -104,8 +105,7 @@ class PostgresCallJournal(CallJournal):
             if row["state"] == "answered":
                 return _answer(row)
             if not row["live"]:
-                await self._database.fetch(BOOK_UNKNOWN, key.revision, key.step, row["attempt"], DEAD_WORKER)
-                self._notices.closed(key)
+                await self._book_unknown(key, row["attempt"])
                 made = await make()
                 if made is not None:
                     return made
@@ -139,6 +139,16 @@ class PostgresCallJournal(CallJournal):
             )
         await self._database.fetch(DISOWN, key.revision, key.step, self._worker_id, UNHEARD)
         self._notices.closed(key)
+
+    async def _book_unknown(self, key: CallKey, attempt: int) -> None:
+        """Close what a dead worker left open, and see how many have died of it."""
+        [row] = await self._database.fetch(BOOK_UNKNOWN, key.revision, key.step, attempt, DEAD_WORKER)
+        self._notices.closed(key)
+        if row["deaths"] >= DEATHS_MAX:
+            raise WorkersDiedError(
+                f"{row['deaths']} workers ended while they made the call of step {key.step!r} of revision "
+                f"{key.revision}, expected at most {DEATHS_MAX - 1}; see why they ended before a replay"
+            )
 
     async def _look_up(self, keys: list[CallKey]) -> list[Row | None]:
         """Return what counts of each call: one statement for all that are asked for at once."""
@@ -216,8 +226,14 @@ CROSS JOIN LATERAL (
 
 # The lease is looked at again: it may have been extended since it was read.
 BOOK_UNKNOWN: Final = """
-UPDATE model_calls SET state = 'unknown', cost_usd = cost_max_usd, error = $4, closed_at = now()
-WHERE revision = $1 AND step = $2 AND attempt = $3 AND state = 'open' AND NOT worker_is_live(worker_id)
+WITH booked AS (
+    UPDATE model_calls SET state = 'unknown', cost_usd = cost_max_usd, error = $4, closed_at = now()
+    WHERE revision = $1 AND step = $2 AND attempt = $3 AND state = 'open' AND NOT worker_is_live(worker_id)
+    RETURNING attempt
+)
+SELECT (SELECT count(*) FROM booked) + count(*) AS deaths
+FROM model_calls
+WHERE revision = $1 AND step = $2 AND state = 'unknown' AND error = $4
 """
 
 # What may have been billed is unknown at its worst case; what was not is free.

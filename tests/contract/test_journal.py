@@ -11,8 +11,16 @@ from builders import a_task, a_usage
 from fakes.journal import FakeJournal
 from fakes.journaled_answer import a_journaled_answer
 from fixtures.store import a_live_worker
-from processors.errors import ClaimedElsewhereError
-from processors.gateway.journal import CallIntent, CallJournal, CallKey, InsteadOf, JournaledAnswer, Opened
+from processors.errors import ClaimedElsewhereError, WorkersDiedError
+from processors.gateway.journal import (
+    DEATHS_MAX,
+    CallIntent,
+    CallJournal,
+    CallKey,
+    InsteadOf,
+    JournaledAnswer,
+    Opened,
+)
 from processors.gateway.vectors import packed
 from schemas.failures import FailureReason
 from schemas.usage import CacheResult, Usage
@@ -219,6 +227,21 @@ async def test_a_dead_workers_call_is_booked_and_opened_again(journals: Journals
     assert await other.find(KEY) is None
     assert await other.open(INTENT) == Opened(2)
     assert await journals.states() == [("unknown", Decimal("0.0123")), ("open", None)]
+
+
+async def test_a_call_in_which_one_worker_after_the_other_dies_is_not_made_again(journals: Journals) -> None:
+    for number in range(1, DEATHS_MAX + 1):
+        assert await (await journals.journal(f"worker-{number}", 0.2)).open(INTENT) == Opened(number)
+        await journals.kill(f"worker-{number}")
+    heir = await journals.journal("heir", 0.2)
+
+    with pytest.raises(WorkersDiedError):
+        await heir.open(INTENT)
+    assert await journals.states() == [("unknown", Decimal("0.0123"))] * DEATHS_MAX
+    assert await heir.open(INTENT) == Opened(DEATHS_MAX + 1), "a replay asks once more"
+    await journals.kill("heir")
+    with pytest.raises(WorkersDiedError):
+        await (await journals.journal("last", 0.2)).open(INTENT)
 
 
 async def test_an_intent_that_its_worker_did_not_hear_of_is_closed_unbilled(journals: Journals) -> None:

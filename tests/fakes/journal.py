@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Literal
 
-from processors.errors import ClaimedElsewhereError
+from processors.errors import ClaimedElsewhereError, WorkersDiedError
 from processors.gateway.budgets import Budget, Refused, Standing, Verdict, names_of, verdict, window_start
-from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
+from processors.gateway.journal import DEATHS_MAX, CallIntent, CallKey, JournaledAnswer, Opened
 
 WAIT_TURNS_MAX = 1000
+DEAD_WORKER = "the worker is dead"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -127,7 +128,10 @@ class FakeJournal:
 
     def _open(self, intent: CallIntent, dead: FakeCall | None) -> Opened:
         if dead is not None:
-            dead.state, dead.cost_usd = "unknown", dead.intent.cost_max_usd
+            dead.state, dead.cost_usd, dead.error = "unknown", dead.intent.cost_max_usd, DEAD_WORKER
+            deaths = sum(call.error == DEAD_WORKER for call in self.attempts(intent.key))
+            if deaths >= DEATHS_MAX:
+                raise WorkersDiedError(f"{deaths} workers ended while they made the call")
         attempts = self.attempts(intent.key)
         attempts.append(FakeCall(intent=intent, worker_id=self.worker_id, opened_at=self.calls.now))
         return Opened(len(attempts))
