@@ -79,7 +79,8 @@ def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_leftovers_are_found_by_their_command_and_ended(tmp_path: Path) -> None:
-    child = child_that("import time; time.sleep(60)", tmp_path)
+    child = child_that("import time; print('up', flush=True); time.sleep(60)", tmp_path)
+    await_up(child, tmp_path)  # for a moment after its start a process has no command line
 
     end_leftovers(partial(belongs_to, tmp_path), ask_with=signal.SIGTERM)
 
