@@ -17,8 +17,9 @@ SCENARIO ?= all
 SOAK_S ?= 3600
 CASES ?= core
 ROUNDS ?= 5
-# Each has a broker and a database of its own, and tests wait more than they work.
 TEST_PROCESSES ?= 2
+# They watch how soon something happens, so nothing else runs beside them.
+TIMED_TESTS := tests/chaos tests/failpoints tests/integration
 
 .PHONY: demo test lint format bench chaos failpoints simulate scenarios soak clean lock help
 
@@ -29,8 +30,9 @@ demo: $(RUN_STAMP) ## 500 rows become 500 published pages.
 	@$(BIN)/python -m streams.demo
 
 test: $(DEV_STAMP) lint ## Lint, types, imports and every test, on real Kafka and PostgreSQL.
-	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile \
-	  --no-loadscope-reorder
+	@$(BIN)/python -m pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder \
+	  $(addprefix --ignore=,$(TIMED_TESTS))
+	@$(BIN)/python -m pytest $(TIMED_TESTS)
 
 lint: $(DEV_STAMP) ## Lint, types, imports.
 	@$(BIN)/ruff check .

@@ -180,7 +180,7 @@ async def test_a_topic_that_is_made_anew_is_read_from_its_beginning(
     await line.submit([f"more {number}".encode() for number in range(30)])
     await until(lambda: sum("more" in text for text in stage.done) == 30)
     assert len(stage.done) == 110
-    assert member.health().in_flight == 0
+    await until(lambda: member.health().in_flight == 0)
 
 
 async def test_a_client_that_goes_back_to_the_beginning_begins_a_new_window(line: EngineLine) -> None:
