@@ -17,6 +17,7 @@ from processors.model import ChatMessage, ModelRequest
 from schemas.task import Task
 from schemas.usage import UsageRecorded
 from streams.clock import SystemClock
+from streams.collector import spare_collector
 from streams.models import Models, open_models
 from streams.settings import Settings
 from streams.store.database import Database
@@ -70,6 +71,7 @@ def open_gateway(job: caller.Job, journal: CallJournal, database: Database) -> M
 
 def metered(models: Models, telemetry: Telemetry) -> caller.Ask:
     """Return the call as a stage makes it: its usage is noted and counted."""
+    spare_collector()
     prompt = tuple(ChatMessage(**message) for message in caller.messages())
 
     async def ask(number: int) -> str:

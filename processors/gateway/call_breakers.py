@@ -47,7 +47,10 @@ class CallBreakers:
 
     def refusal(self, scopes: Sequence[Scope]) -> ScopeClosedError | None:
         """Return what keeps a call of these scopes out now, or None when it would be let through."""
-        return next((found for scope in scopes if (found := self._breakers.refusal(scope))), None)
+        for scope in scopes:
+            if (found := self._breakers.refusal(scope)) is not None:
+                return found
+        return None
 
     @contextmanager
     def admitted(self, provider: Scope, model: Scope) -> Iterator[Callable[[], None]]:

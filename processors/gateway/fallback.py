@@ -104,6 +104,8 @@ class Chain:
     @property
     def request(self) -> ModelRequest:
         """The question as it is asked now."""
+        if self._request.budget_usd == self.purse.left_usd:
+            return self._request
         return replace(self._request, budget_usd=self.purse.left_usd)
 
     @property

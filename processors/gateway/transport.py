@@ -22,6 +22,7 @@ KEEP_ALIVE_S = 30.0
 CONNECTIONS_SPARE = 64
 """Connections beyond the concurrency cap: a call that has just ended may still be closing its own."""
 
+EXTENSIONS = {"timeout": {"connect": CONNECT_S_MAX}}
 ENCODINGS = frozenset({"gzip", "deflate"})
 ZLIB_OR_GZIP = 47  # window bits: the header says which. Source: https://docs.python.org/3/library/zlib.html
 
@@ -68,16 +69,12 @@ class HttpTransport:
     @asynccontextmanager
     async def stream(self, request: WireRequest) -> AsyncIterator[WireStream]:
         """Open the answer; its chunks raise what `send` raises, and the same deadline is around all of it."""
-        async with self._bounded_call(), self._sent(request) as response:
-            encoding = response.headers.get("content-encoding", "identity")
-            if encoding != "identity":
-                raise ProviderMalformedError(
-                    f"{self._provider} streamed {encoding[:50]!r}, expected identity"
-                )
-            chunks = self._bounded(cast("AsyncIterable[bytes]", response.stream))
-            yield WireStream(
-                status=response.status_code, headers=_joined(response.headers.raw), chunks=chunks
-            )
+        async with self._bounded_call():
+            response = await self._sent(request)
+            try:
+                yield self._opened(response)
+            finally:
+                await response.aclose()
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -97,35 +94,44 @@ class HttpTransport:
             ) from error
 
     async def _exchange(self, request: WireRequest) -> WireAnswer:
-        async with self._sent(request) as response:
-            stream = cast("AsyncIterable[bytes]", response.stream)
-            chunks = [chunk async for chunk in self._bounded(stream)]
+        response = await self._sent(request)
+        try:
+            chunks = [chunk async for chunk in self._bounded(response)]
+        finally:
+            await response.aclose()
         headers = _joined(response.headers.raw)
         body = self._decoded(b"".join(chunks), headers.get("content-encoding", "identity"))
         return WireAnswer(status=response.status_code, headers=headers, body=body)
 
-    @asynccontextmanager
-    async def _sent(self, request: WireRequest) -> AsyncIterator[httpx.Response]:
-        """Send the request; the answer's body is not read yet."""
+    def _opened(self, response: httpx.Response) -> WireStream:
+        encoding = response.headers.get("content-encoding", "identity")
+        if encoding != "identity":
+            raise ProviderMalformedError(f"{self._provider} streamed {encoding[:50]!r}, expected identity")
+        return WireStream(
+            status=response.status_code,
+            headers=_joined(response.headers.raw),
+            chunks=self._bounded(response),
+        )
+
+    async def _sent(self, request: WireRequest) -> httpx.Response:
+        """Return the answer, whose body is not read yet; the caller closes it."""
         url = self._urls.get(request.path)
         if url is None:  # a provider has a path for each of its models at most
             url = self._urls[request.path] = httpx.URL(f"{self._base_url}{request.path}")
+        # A stream, as httpx then adds no headers: aiohttp does.
         made = httpx.Request(
             "POST",
             url,
             headers={**self._headers, **request.headers},
-            content=request.body,
-            extensions={"timeout": {"connect": CONNECT_S_MAX}},
+            stream=httpx.ByteStream(request.body),
+            extensions=EXTENSIONS,
         )
-        response = await self._transport.handle_async_request(made)
-        try:
-            yield response
-        finally:
-            await response.aclose()
+        made.read()
+        return await self._transport.handle_async_request(made)
 
-    async def _bounded(self, stream: AsyncIterable[bytes]) -> AsyncIterator[bytes]:
+    async def _bounded(self, response: httpx.Response) -> AsyncIterator[bytes]:
         size = 0
-        async for chunk in stream:
+        async for chunk in cast("AsyncIterable[bytes]", response.stream):
             size += len(chunk)
             if size > RESPONSE_BYTES_MAX:
                 raise self._too_large()

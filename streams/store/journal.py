@@ -166,7 +166,9 @@ class PostgresCallJournal(CallJournal):
             if isinstance(opened, int):
                 self._opened[key] = opened
         finally:
-            self._opening -= Counter([key])  # which forgets what is at 0
+            self._opening[key] -= 1
+            if not self._opening[key]:
+                del self._opening[key]
         return Opened(opened) if isinstance(opened, int) else opened
 
     def _closed(self, key: CallKey, attempt: int) -> None:

@@ -321,7 +321,7 @@ async def test_a_client_in_use_outlives_the_closing_of_another_to_the_same_provi
         assert (await running).text
 
 
-@given(st.text(min_size=1, max_size=30), st.integers(0, 29), st.characters())
+@given(st.text(min_size=1, max_size=30), st.integers(0, 29), st.characters(codec="utf-8"))
 def test_inputs_that_differ_in_one_character_never_share_an_answer(text: str, at: int, other: str) -> None:
     at %= len(text)
     changed = text[:at] + other + text[at + 1 :]
