@@ -1,6 +1,7 @@
 """What stands in for a model's answer when none of a step's models answers.
 
 the model's fallbacks   in the gateway, before anything here
+a stale cached answer   likewise, where the step lets it
 the step's template     of a live task at once, of a bulk task in place of its end
 waiting                 the error is raised, and the record is tried again
 """

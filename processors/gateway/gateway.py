@@ -2,10 +2,11 @@
 
     find -> price -> window -> gates -> limits -> breakers -> open -> call -> parse -> price -> answered
 
-A step that uses the answer cache (`caching.py`) asks it after `find`; what it has costs nothing. Budgets are
-asked by `open`, whose intent is the reservation; a soft one leads to a stale answer of the cache, or else to
-a second, cheaper plan. A model that does not answer leads to the next one of its chain (`fallback.py`), from
-`price` on; when all have failed, a stale answer is better than none.
+What lies between `call` and the second `price` is in `buying.py`. A step that uses the answer cache
+(`caching.py`) asks it after `find`; what it has costs nothing. Budgets are asked by `open`, whose intent is
+the reservation; a soft one leads to a stale answer of the cache, or else to a second, cheaper plan. A model
+that does not answer leads to the next one of its chain (`fallback.py`), from `price` on; when all have
+failed, a stale answer is better than none.
 
 What a crash, or the loss of the worker, leaves behind:
 
@@ -18,6 +19,7 @@ What a crash, or the loss of the worker, leaves behind:
     after `failed` is durable       attempt closed       worst case if maybe billed, else nothing; calls
 
 Only the third and fourth line buy an answer twice: the calls that were in flight at the crash, and no others.
+After DEATHS_MAX such crashes in one call it is asked no more, and its record is a dead letter.
 A worker that lives closes what it opens: after an error, after a cancellation (bounded), and while the store
 is away as soon as it is back, even what it opened without hearing of it. An answer that cannot be written
 stays in memory for as long as the worker lives.
