@@ -13,6 +13,7 @@ PROVIDERS_MAX = 50
 MODELS_MAX = 500
 FALLBACKS_MAX = 4
 """Each is one more call that a question may cost and wait for."""
+PRICE_TIERS_MAX = 10
 PRICE_CHANGES_MAX = 100
 
 UsdPerMillion = Annotated[Decimal, Field(ge=0, le=1_000_000)]
@@ -110,10 +111,37 @@ class TokenPrice(Message):
     cache_write: UsdPerMillion | None = Field(None, description="None: as `input`.")
 
 
-class CallPrice(TokenPrice):
+class PriceTier(TokenPrice):
+    """A price of long prompts, whole: it inherits nothing from that of shorter ones."""
+
+    above_input_tokens: int = Field(
+        ge=1,
+        le=100_000_000,
+        description="It holds for all tokens of a call with more input tokens than that.",
+    )
+
+
+class TieredPrice(TokenPrice):
+    """Prices of calls, dearer ones of long prompts among them."""
+
+    tiers: tuple[PriceTier, ...] = Field(
+        (), max_length=PRICE_TIERS_MAX, description="Prices of longer prompts, the shortest first."
+    )
+
+    @model_validator(mode="after")
+    def _rising(self) -> "TieredPrice":
+        starts = [tier.above_input_tokens for tier in self.tiers]
+        if starts != sorted(set(starts)):
+            raise ValueError(
+                f"tiers are above {', '.join(map(str, starts))} input tokens, expected each once, in order"
+            )
+        return self
+
+
+class CallPrice(TieredPrice):
     """Prices of single calls, and of those through the provider's batch endpoint."""
 
-    batch: TokenPrice | None = Field(
+    batch: TieredPrice | None = Field(
         None, description="Through the provider's batch endpoint; None: no batch can be priced."
     )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from processors.errors import UnpricedModelError
 from processors.gateway.rates import Rates, rates
-from schemas.catalogue import OwnPrice, TokenPrice
+from schemas.catalogue import OwnPrice, TieredPrice, TokenPrice
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo
@@ -109,13 +109,18 @@ def look_up(name: str, provider: str, model: str) -> BookPriceList:
     return BookPriceList(name, found)
 
 
-def _rates(price: TokenPrice | None) -> tuple[Rates, ...]:
-    """Return the rates of an own price, none for none."""
+def _rates(price: TieredPrice | None) -> tuple[Rates, ...]:
+    """Return the rates of an own price, those of the longest prompts first; none for none."""
     if price is None:
         return ()
+    return (*(_own(tier, tier.above_input_tokens) for tier in reversed(price.tiers)), _own(price))
+
+
+def _own(price: TokenPrice, above_input_tokens: int = -1) -> Rates:
     named = {"input_mtok": price.input, "output_mtok": price.output}
     cached = {"cache_read_mtok": price.cache_read, "cache_write_mtok": price.cache_write}
-    return (rates(named | {key: value for key, value in cached.items() if value is not None}),)
+    known = {key: value for key, value in cached.items() if value is not None}
+    return rates(named | known, above_input_tokens)
 
 
 def _prices(found: Mapping[str, Any], start: int) -> dict[str, Decimal]:

@@ -13,7 +13,7 @@ from fakes.model_request import a_request
 from fakes.transport import ScriptedTransport, a_completion
 from processors.errors import UnpricedModelError
 from processors.gateway.catalogue import Catalogue, InvalidCatalogueError, load
-from processors.gateway.counts import Kind, Modality, TokenCount
+from processors.gateway.counts import Kind, Modality, TokenCount, of_text
 from processors.gateway.price_lists import OwnPriceList
 from processors.gateway.prices import compile_prices, cost_of
 from processors.gateway.wire import WireAnswer, WireRequest
@@ -72,6 +72,52 @@ GOLDEN: list[tuple[datetime, bool, str]] = [
 ]
 
 
+TIERED = """
+      input: 1
+      output: 10
+      tiers:
+        - {above_input_tokens: 1000, input: 2, output: 20}
+        - {above_input_tokens: 5000, input: 3, output: 30}
+      batch: {input: 0.5, output: 5, tiers: [{above_input_tokens: 1000, input: 1, output: 11}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("input_tokens", "batch", "usd"),
+    [
+        (1000, False, "0.002"),
+        (1001, False, "0.004002"),
+        (5000, False, "0.012"),
+        (5001, False, "0.018003"),
+        (1000, True, "0.001"),
+        (1001, True, "0.002101"),
+    ],
+)
+def test_a_longer_prompt_costs_its_tiers_price_for_all_tokens(
+    input_tokens: int, usd: str, *, batch: bool
+) -> None:
+    count = of_text(input_tokens, 100)
+
+    cost = cost_of("m", own(a_catalogue(TIERED)), count, NOW, batch=batch)
+
+    assert cost.total == Decimal(usd)
+
+
+def test_the_worst_case_of_a_long_prompt_is_that_of_its_tier() -> None:
+    prices = compile_prices(a_catalogue(TIERED), NOW)
+
+    assert prices.worst_case(a_request().model, 1000, 100, NOW) == Decimal("0.002")
+    assert prices.worst_case(a_request().model, 1001, 100, NOW) == Decimal("0.004002")
+
+
+@pytest.mark.parametrize("starts", [(5000, 1000), (1000, 1000)])
+def test_tiers_out_of_order_are_refused(starts: tuple[int, int]) -> None:
+    tiers = [f"{{above_input_tokens: {start}, input: 2, output: 20}}" for start in starts]
+
+    with pytest.raises(InvalidCatalogueError, match="expected each once, in order"):
+        a_catalogue(f"{{input: 1, output: 10, tiers: [{', '.join(tiers)}]}}")
+
+
 @pytest.mark.parametrize(("moment", "batch", "usd"), GOLDEN, ids=str)
 def test_the_price_is_that_of_the_day(moment: datetime, usd: str, *, batch: bool) -> None:
     cost = cost_of("m", own(a_catalogue()), MILLION_OF_EACH, moment, batch=batch)
@@ -88,7 +134,7 @@ def test_the_example_in_the_documents_is_one() -> None:
         for month in (11, 12)
         for batch in (False, True)
     ]
-    assert costs == [Decimal("12.625"), Decimal("6.875"), Decimal(11), Decimal("5.5")]
+    assert costs == [Decimal("22.5"), Decimal("6.875"), Decimal(11), Decimal("5.5")]
 
 
 def test_a_change_without_a_batch_price_has_none() -> None:
