@@ -52,7 +52,7 @@ async def run(scene: Scene, *, short: bool) -> Findings:
         aways.append(away_s)
         resumes.append(resume_s)
         await asyncio.sleep(calm_s)
-    await scene.load.end_trickle()
+    await scene.load.end_trickles()
     await scene.finished(END_S_MAX)
     sampling.cancel()
     with suppress(asyncio.CancelledError):

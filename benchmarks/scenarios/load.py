@@ -1,4 +1,4 @@
-"""Tasks whose partition and length of call are known: a steady trickle on each partition, and heaps."""
+"""Tasks whose partition and length of call are known: steady trickles on each partition, and heaps."""
 
 import asyncio
 import itertools
@@ -56,15 +56,15 @@ class Load:
         self._producer = RecordProducer(brokers, "scenario-load")
         self._numbers = itertools.count()
         self._stopped = asyncio.Event()
-        self._trickling: asyncio.Task[None] | None = None
+        self._trickling: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Connect."""
         await self._producer.start()
 
     async def stop(self) -> None:
-        """End the trickle and disconnect."""
-        await self.end_trickle()
+        """End all trickles and disconnect."""
+        await self.end_trickles()
         await self._producer.stop()
 
     async def heap(self, recipe: str, count: int) -> None:
@@ -73,21 +73,20 @@ class Load:
             size = min(CHUNK, count - first)
             await self.submit([self._task(recipe, (first + n) % self._partitions) for n in range(size)])
 
-    def trickle(self, period_s: float) -> None:
-        """Submit a short task on each partition every `period_s` seconds until `end_trickle`."""
+    def trickle(self, period_s: float, recipe: str = SHORT) -> None:
+        """Submit a task on each partition every `period_s` seconds until `end_trickles`."""
         self._stopped.clear()
-        self._trickling = asyncio.create_task(self._trickle(period_s))
+        self._trickling.append(asyncio.create_task(self._trickle(period_s, recipe)))
 
-    async def end_trickle(self) -> None:
+    async def end_trickles(self) -> None:
         """Submit no more; what was begun is sent first."""
         self._stopped.set()
-        if self._trickling is not None:
-            await self._trickling
-            self._trickling = None
+        await asyncio.gather(*self._trickling)
+        self._trickling.clear()
 
-    async def _trickle(self, period_s: float) -> None:
+    async def _trickle(self, period_s: float, recipe: str) -> None:
         for due_s in _beats(time.monotonic(), period_s):
-            await self.submit([self._task(SHORT, partition) for partition in range(self._partitions)])
+            await self.submit([self._task(recipe, partition) for partition in range(self._partitions)])
             try:
                 await asyncio.wait_for(self._stopped.wait(), max(0.0, due_s - time.monotonic()))
             except TimeoutError:

@@ -39,7 +39,7 @@ async def run(scene: Scene, *, short: bool, soak_s: float = SOAK_S) -> Findings:
     workers = [await scene.start_worker() for _ in range(WORKERS)]
     scene.load.trickle(PARTITIONS / TASKS_PER_S)
     samples = await _sampled(scene, workers, *((SHORT_S, SHORT_SAMPLE_S) if short else (soak_s, SAMPLE_S)))
-    await scene.load.end_trickle()
+    await scene.load.end_trickles()
     await scene.finished(END_S_MAX)
     bars = _short_bars(samples) if short else _bars(scene, samples)
     return Findings(

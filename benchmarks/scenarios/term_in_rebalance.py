@@ -49,7 +49,7 @@ async def run(scene: Scene, *, short: bool) -> Findings:
         workers.append(await joining)
         await asyncio.sleep(SETTLE_S)
     gaps = gaps_s(scene.watcher.finishes, scene.call_starts(), since_s, time.monotonic())
-    await scene.load.end_trickle()
+    await scene.load.end_trickles()
     await scene.finished(END_S_MAX)
     return Findings(
         bars=(
