@@ -1,9 +1,12 @@
 """Bytes to message and back, with a limit on everything that a sender controls."""
 
 import json
+from collections.abc import Iterable
+from types import NoneType
 from typing import TypeVar
 
 import jiter
+import orjson
 from pydantic import BaseModel, ValidationError
 
 EVENT_BYTES_MAX = 1_048_576
@@ -12,6 +15,9 @@ CLAIMED_BYTES_MAX = 16 * 1_048_576
 """Largest event of all; many times this is needed to work on it."""
 DEPTH_MAX = 64
 ERRORS_SHOWN_MAX = 5
+SCALARS = frozenset({str, int, bool, NoneType})
+FIXED_POINT_MIN, FIXED_POINT_END = 1e-4, 1e16
+"""Floats from the one and below the other have no exponent, which is what libraries write differently."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -68,13 +74,37 @@ def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
         parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise InvalidMessageError(f"the value is not JSON: {str(error)[:200]}") from None
-    if _deeper_than(parsed, DEPTH_MAX):
+    # Nearly always: with fewer brackets than levels there is nothing to walk through.
+    brackets = value.count(b"{") + value.count(b"[")
+    if brackets > DEPTH_MAX and _deeper_than(parsed, DEPTH_MAX):
         raise InvalidMessageError(f"the value is nested deeper than {DEPTH_MAX} levels")
 
 
 def canonical(value: object) -> bytes:
-    """Return `value` as JSON with sorted keys: equal values have equal bytes, however large an integer."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return `value` as JSON with sorted keys: equal values have equal bytes, however large an integer.
+
+    Kept identities depend on these bytes. They are the standard library's; of what `_is_plain`, orjson makes
+    the same ones in a tenth of the time.
+    """
+    try:
+        quick = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _is_plain(value) else None
+    except TypeError:  # an integer of more than 64 bits, or a key that is no text
+        quick = None
+    return quick or json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _is_plain(value: object) -> bool:
+    """Whether both write it alike: they differ on exponents, on NaN, and on what JSON has no type for."""
+    children: Iterable[object]
+    if isinstance(value, dict):
+        children = value.values()
+    elif isinstance(value, list | tuple):
+        children = value
+    elif isinstance(value, float):
+        return value == 0 or FIXED_POINT_MIN <= abs(value) < FIXED_POINT_END
+    else:
+        return type(value) in SCALARS
+    return all(map(_is_plain, [child for child in children if type(child) not in SCALARS]))
 
 
 def _deeper_than(value: object, levels: int) -> bool:

@@ -1,14 +1,17 @@
 """What is encoded is decoded; what a sender should not send is refused, and never quoted."""
 
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from builders import (
+    NOW,
     a_classified,
     a_finished,
     a_generated,
@@ -19,6 +22,7 @@ from builders import (
     a_usage_recorded,
     a_validated,
 )
+from schemas.base import Lane
 from schemas.codec import (
     DEPTH_MAX,
     EVENT_BYTES_MAX,
@@ -111,6 +115,13 @@ def test_depth_is_bounded(open_: bytes, close: bytes) -> None:
         check_json(open_ * (DEPTH_MAX + 1) + b"1" + close * (DEPTH_MAX + 1))
 
 
+def test_brackets_in_text_are_no_depth() -> None:
+    check_json(b'["' + b"[{" * DEPTH_MAX + b'"]')
+
+    with pytest.raises(InvalidMessageError, match="deeper"):
+        check_json(b'["[{",' + b"[" * DEPTH_MAX + b"1" + b"]" * DEPTH_MAX + b"]")
+
+
 def test_unknown_fields_and_other_types_are_refused() -> None:
     value = encode(a_submitted())
     wrong = [
@@ -146,3 +157,22 @@ def test_canonical_bytes_do_not_depend_on_key_order(value: dict[str, Any], rando
     random.shuffle(shuffled)
 
     assert canonical(dict(shuffled)) == canonical(value)
+
+
+@given(VALUES)
+@example([1e16, -1e16, 9999999999999998.0, 1e-4, 9.999e-5, 5e-324, 0.0, -0.0])
+@example([2**63, 2**64 - 1, 2**64, -(2**63), -(2**63) - 1])
+@example([float("nan"), float("inf"), {"a": [-float("inf")]}])
+@example({"\U00010000": 1, "\uffff": 2, "\x7f": "\x1f\u2028\\/", "": ()})
+@example({1: "a key that is no text", 2: None})
+@example([Lane.LIVE, {Lane.BULK: Lane.BULK}])
+def test_canonical_bytes_are_the_standard_librarys(value: Any) -> None:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    assert canonical(value) == text.encode()
+
+
+def test_what_is_no_json_has_no_canonical_bytes() -> None:
+    for value in ([Decimal(1)], {"a": NOW}, "\ud800"):
+        with pytest.raises((TypeError, UnicodeEncodeError)):
+            canonical(value)
