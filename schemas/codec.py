@@ -8,6 +8,7 @@ from typing import TypeVar
 import jiter
 import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 EVENT_BYTES_MAX = 1_048_576
 """Largest value of a record. A larger event travels as a claim check."""
@@ -32,7 +33,7 @@ def encode(message: BaseModel, bytes_max: int = EVENT_BYTES_MAX) -> bytes:
     Raises:
         InvalidMessageError: the message is larger than `bytes_max`.
     """
-    value = message.model_dump_json().encode()
+    value = _json(message)
     if len(value) > bytes_max:
         raise InvalidMessageError(
             f"{type(message).__name__} has {len(value)} bytes, at most {bytes_max} are allowed"
@@ -54,11 +55,16 @@ def decode(value: bytes | None, expected: type[M], bytes_max: int = EVENT_BYTES_
     """
     if value is None:
         raise InvalidMessageError(f"the value is null, expected {expected.__name__}")
-    check_json(value, bytes_max)
+    _check_size(value, bytes_max)
     try:
-        return expected.model_validate_json(value)
+        message = expected.model_validate_json(value)
     except ValidationError as error:
+        check_json(value, bytes_max)
         raise InvalidMessageError(f"not a {expected.__name__}: {_summary(error)}") from None
+    # What becomes the very same bytes again has no key twice and no NaN; so are all values of our own.
+    if _may_be_deep(value) or _json(message) != value:
+        check_json(value, bytes_max)
+    return message
 
 
 def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
@@ -67,16 +73,13 @@ def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
     Raises:
         InvalidMessageError: too large, too deep, not JSON, a duplicate key, NaN or an infinity.
     """
-    if len(value) > bytes_max:
-        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {bytes_max} are allowed")
+    _check_size(value, bytes_max)
     try:
         # jiter refuses what orjson and pydantic read silently: the last of two equal keys wins there.
         parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise InvalidMessageError(f"the value is not JSON: {str(error)[:200]}") from None
-    # Nearly always: with fewer brackets than levels there is nothing to walk through.
-    brackets = value.count(b"{") + value.count(b"[")
-    if brackets > DEPTH_MAX and _deeper_than(parsed, DEPTH_MAX):
+    if _may_be_deep(value) and _deeper_than(parsed, DEPTH_MAX):
         raise InvalidMessageError(f"the value is nested deeper than {DEPTH_MAX} levels")
 
 
@@ -91,6 +94,20 @@ def canonical(value: object) -> bytes:
     except TypeError:  # an integer of more than 64 bits, or a key that is no text
         quick = None
     return quick or json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _json(message: BaseModel) -> bytes:
+    return to_json(message, by_alias=False, inf_nan_mode="null")
+
+
+def _check_size(value: bytes, bytes_max: int) -> None:
+    if len(value) > bytes_max:
+        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {bytes_max} are allowed")
+
+
+def _may_be_deep(value: bytes) -> bool:
+    """Whether the bytes have enough brackets, those in texts counted too."""
+    return value.count(b"{") + value.count(b"[") > DEPTH_MAX
 
 
 def _is_plain(value: object) -> bool:

@@ -61,6 +61,7 @@ def test_what_is_encoded_is_decoded(make: Callable[[], BaseModel]) -> None:
     message = make()
 
     assert decode(encode(message), type(message)) == message
+    assert encode(message) == message.model_dump_json().encode()
 
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True), VALUES, max_size=8))
@@ -68,6 +69,15 @@ def test_any_inputs_come_back_as_they_were(inputs: dict[str, Any]) -> None:
     message = a_submitted(task=a_task(inputs=inputs))
 
     assert decode(encode(message), TaskSubmitted) == message
+    assert encode(message) == message.model_dump_json().encode()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_what_others_encode_in_their_own_way_is_decoded(make: Callable[[], BaseModel]) -> None:
+    message = make()
+    value = json.dumps(json.loads(encode(message)), indent=1, sort_keys=True).encode()
+
+    assert decode(value, type(message)) == message
 
 
 @given(st.binary(max_size=200))
@@ -113,6 +123,34 @@ def test_depth_is_bounded(open_: bytes, close: bytes) -> None:
 
     with pytest.raises(InvalidMessageError, match="deeper"):
         check_json(open_ * (DEPTH_MAX + 1) + b"1" + close * (DEPTH_MAX + 1))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        (b'{"a":1,"a":1}', "not JSON: .*uplicate"),
+        (b'{"a":{"b":1,"b":1}}', "not JSON: .*uplicate"),
+        (b'{"a":[NaN]}', "not JSON"),
+        (b'{"a":-Infinity}', "not JSON"),
+        (b'{"a":' + b"[" * DEPTH_MAX + b"]" * DEPTH_MAX + b"}", "nested deeper"),
+        (b'{"a":"' + b"a" * EVENT_BYTES_MAX + b'"}', "bytes, at most"),
+    ],
+)
+def test_each_limit_holds_inside_of_a_message_too(inputs: bytes, why: str) -> None:
+    value = encode(a_submitted(task=a_task(inputs={"a": 1}))).replace(b'{"a":1}', inputs, 1)
+
+    with pytest.raises(InvalidMessageError, match=why):
+        decode(value, TaskSubmitted)
+
+
+@pytest.mark.parametrize(
+    "key", [b'"task_id":"x",', b'"inputs":{},', b'"target":{"site":"default","slug":null},']
+)
+def test_no_field_may_stand_twice(key: bytes) -> None:
+    value = encode(a_submitted()).replace(b'{"task":{', b'{"task":{' + key, 1)
+
+    with pytest.raises(InvalidMessageError, match="uplicate"):
+        decode(value, TaskSubmitted)
 
 
 def test_brackets_in_text_are_no_depth() -> None:
