@@ -61,7 +61,7 @@ def decode(value: bytes | None, expected: type[M], bytes_max: int = EVENT_BYTES_
     except ValidationError as error:
         check_json(value, bytes_max)
         raise InvalidMessageError(f"not a {expected.__name__}: {_summary(error)}") from None
-    # What becomes the very same bytes again has no key twice and no NaN; so are all values of our own.
+    # What comes out again byte for byte, as all that we encoded does, had no key twice and no NaN.
     if _may_be_deep(value) or _json(message) != value:
         check_json(value, bytes_max)
     return message
