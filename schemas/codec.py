@@ -56,13 +56,16 @@ def decode(value: bytes | None, expected: type[M], bytes_max: int = EVENT_BYTES_
     if value is None:
         raise InvalidMessageError(f"the value is null, expected {expected.__name__}")
     _check_size(value, bytes_max)
+    checked = _may_be_deep(value)
+    if checked:
+        check_json(value, bytes_max)
     try:
         message = expected.model_validate_json(value)
     except ValidationError as error:
         check_json(value, bytes_max)
         raise InvalidMessageError(f"not a {expected.__name__}: {_summary(error)}") from None
     # What comes out again byte for byte, as all that we encoded does, had no key twice and no NaN.
-    if _may_be_deep(value) or _json(message) != value:
+    if not checked and _json(message) != value:
         check_json(value, bytes_max)
     return message
 
