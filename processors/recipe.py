@@ -8,7 +8,7 @@ import orjson
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from processors import answers, rows, slugs, strict_yaml
-from processors.checks import compile_checks
+from processors.checks import CompiledCheck, compile_checks
 from processors.errors import InvalidInputsError, InvalidOutputError, InvalidRecipeError
 from processors.facts import facts_block
 from processors.json_schemas import JsonSchema, compile_schema
@@ -45,6 +45,7 @@ class CompiledRecipe:
         files: that content, by file name.
         schemas: compiled JSON Schemas, by file name.
         templates: compiled templates, by place: a file name, or `recipe.yaml: page.title` for one in there.
+        checks: what each page must pass, ready to run.
     """
 
     recipe: Recipe
@@ -52,6 +53,7 @@ class CompiledRecipe:
     files: Mapping[str, bytes]
     schemas: Mapping[str, JsonSchema]
     templates: Mapping[str, RecipeTemplate]
+    checks: tuple[CompiledCheck, ...]
 
     @property
     def ref(self) -> str:
@@ -176,7 +178,7 @@ def compile_recipe(files: Mapping[str, bytes]) -> CompiledRecipe:
     """
     _check_sizes(files)
     recipe = _configuration(files)
-    _check_checks(recipe)
+    checks = _checks(recipe)
     names = {recipe.inputs, *(step.output for step in recipe.steps)}
     schemas = {name: compile_schema(name, _file(files, name)) for name in sorted(names)}
     inputs = _input_names(recipe.inputs, schemas[recipe.inputs])
@@ -186,6 +188,7 @@ def compile_recipe(files: Mapping[str, bytes]) -> CompiledRecipe:
         files=dict(files),
         schemas=schemas,
         templates=_step_templates(recipe, files, inputs) | _page_templates(recipe, files, inputs),
+        checks=checks,
     )
 
 
@@ -206,10 +209,10 @@ def _configuration(files: Mapping[str, bytes]) -> Recipe:
         raise InvalidRecipeError(f"{RECIPE_FILE}: {error}") from None
 
 
-def _check_checks(recipe: Recipe) -> None:
+def _checks(recipe: Recipe) -> tuple[CompiledCheck, ...]:
     """A wrong check must be found here: found by stage validate, each page was already paid for."""
     try:
-        compile_checks(recipe.checks)
+        return compile_checks(recipe.checks)
     except InvalidRecipeError as error:
         raise InvalidRecipeError(f"{RECIPE_FILE}: checks: {error}") from None
 

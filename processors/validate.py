@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from processors.checks import CompiledCheck, PageUnderCheck, compile_checks, page_under_check
+from processors.checks import CompiledCheck, PageUnderCheck, page_under_check
 from processors.judgement import Judgement, Verdict, judge, score_of, worst_first
 from processors.ports import Ports
 from schemas.base import Outcome, Severity, Stage
@@ -32,20 +32,18 @@ async def validate(event: TaskGenerated, ports: Ports) -> Validated:
 
     Raises:
         UnknownRecipeError, StoreUnavailableError: from the recipe book and the page index.
-        InvalidRecipeError: the recipe names an unknown check, or gives one wrong settings.
     """
     task = event.task
     if task.expired(ports.clock.now()):
         reason = f"the deadline {task.deadline} passed before the page was validated"
         return _finished(event, Outcome.EXPIRED, reason)
     recipe = await ports.recipes.get(event.plan.recipe)
-    checks = compile_checks(recipe.recipe.checks)
     page = page_under_check(event.document, event.task.inputs)
-    findings = _run(checks, page)
+    findings = _run(recipe.checks, page)
     if all(found.severity is not Severity.ERROR for found in findings):
         taken = await ports.pages.reserve(event.task, event.document.slug, event.document.title)
         page = replace(page, taken=taken)
-        findings = _run(checks, page) if taken else findings
+        findings = _run(recipe.checks, page) if taken else findings
     score = score_of(findings)
     rule, slug_taken = recipe.recipe.review, "slug" in page.taken
     judgement = judge(findings, score, event.plan.risk, rule, event.repair_round, slug_taken=slug_taken)

@@ -1,10 +1,14 @@
 """Bytes to message and back, with a limit on everything that a sender controls."""
 
 import json
+from collections.abc import Iterable
+from types import NoneType
 from typing import TypeVar
 
 import jiter
+import orjson
 from pydantic import BaseModel, ValidationError
+from pydantic_core import to_json
 
 EVENT_BYTES_MAX = 1_048_576
 """Largest value of a record. A larger event travels as a claim check."""
@@ -12,6 +16,9 @@ CLAIMED_BYTES_MAX = 16 * 1_048_576
 """Largest event of all; many times this is needed to work on it."""
 DEPTH_MAX = 64
 ERRORS_SHOWN_MAX = 5
+SCALARS = frozenset({str, int, bool, NoneType})
+FIXED_POINT_MIN, FIXED_POINT_END = 1e-4, 1e16
+"""Floats from the one and below the other have no exponent, which is what libraries write differently."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,7 +33,7 @@ def encode(message: BaseModel, bytes_max: int = EVENT_BYTES_MAX) -> bytes:
     Raises:
         InvalidMessageError: the message is larger than `bytes_max`.
     """
-    value = message.model_dump_json().encode()
+    value = _json(message)
     if len(value) > bytes_max:
         raise InvalidMessageError(
             f"{type(message).__name__} has {len(value)} bytes, at most {bytes_max} are allowed"
@@ -48,11 +55,19 @@ def decode(value: bytes | None, expected: type[M], bytes_max: int = EVENT_BYTES_
     """
     if value is None:
         raise InvalidMessageError(f"the value is null, expected {expected.__name__}")
-    check_json(value, bytes_max)
+    _check_size(value, bytes_max)
+    checked = _may_be_deep(value)
+    if checked:
+        check_json(value, bytes_max)
     try:
-        return expected.model_validate_json(value)
+        message = expected.model_validate_json(value)
     except ValidationError as error:
+        check_json(value, bytes_max)
         raise InvalidMessageError(f"not a {expected.__name__}: {_summary(error)}") from None
+    # What comes out again byte for byte, as all that we encoded does, had no key twice and no NaN.
+    if not checked and _json(message) != value:
+        check_json(value, bytes_max)
+    return message
 
 
 def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
@@ -61,20 +76,55 @@ def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
     Raises:
         InvalidMessageError: too large, too deep, not JSON, a duplicate key, NaN or an infinity.
     """
-    if len(value) > bytes_max:
-        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {bytes_max} are allowed")
+    _check_size(value, bytes_max)
     try:
         # jiter refuses what orjson and pydantic read silently: the last of two equal keys wins there.
         parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True)
     except ValueError as error:
         raise InvalidMessageError(f"the value is not JSON: {str(error)[:200]}") from None
-    if _deeper_than(parsed, DEPTH_MAX):
+    if _may_be_deep(value) and _deeper_than(parsed, DEPTH_MAX):
         raise InvalidMessageError(f"the value is nested deeper than {DEPTH_MAX} levels")
 
 
 def canonical(value: object) -> bytes:
-    """Return `value` as JSON with sorted keys: equal values have equal bytes, however large an integer."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+    """Return `value` as JSON with sorted keys: equal values have equal bytes, however large an integer.
+
+    Kept identities depend on these bytes. They are the standard library's; of what `_is_plain`, orjson makes
+    the same ones in a tenth of the time.
+    """
+    try:
+        quick = orjson.dumps(value, option=orjson.OPT_SORT_KEYS) if _is_plain(value) else None
+    except TypeError:  # an integer of more than 64 bits, or a key that is no text
+        quick = None
+    return quick or json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _json(message: BaseModel) -> bytes:
+    return to_json(message, by_alias=False, inf_nan_mode="null")
+
+
+def _check_size(value: bytes, bytes_max: int) -> None:
+    if len(value) > bytes_max:
+        raise InvalidMessageError(f"the value has {len(value)} bytes, at most {bytes_max} are allowed")
+
+
+def _may_be_deep(value: bytes) -> bool:
+    """Whether the bytes have enough brackets, those in texts counted too."""
+    return value.count(b"{") + value.count(b"[") > DEPTH_MAX
+
+
+def _is_plain(value: object) -> bool:
+    """Whether both write it alike: they differ on exponents, on NaN, and on what JSON has no type for."""
+    children: Iterable[object]
+    if isinstance(value, dict):
+        children = value.values()
+    elif isinstance(value, list | tuple):
+        children = value
+    elif isinstance(value, float):
+        return value == 0 or FIXED_POINT_MIN <= abs(value) < FIXED_POINT_END
+    else:
+        return type(value) in SCALARS
+    return all(map(_is_plain, [child for child in children if type(child) not in SCALARS]))
 
 
 def _deeper_than(value: object, levels: int) -> bool:

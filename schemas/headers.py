@@ -42,6 +42,7 @@ class EventHeaders:
         subject: what it is about: the task id.
         tenant: whose task it is: an extension attribute, so that work is shared out without reading values.
         traceparent: W3C trace context, or None when there is none or it is malformed.
+        replay: how many times the record came back from a dead-letter topic.
     """
 
     id: str
@@ -51,24 +52,27 @@ class EventHeaders:
     subject: str
     tenant: str | None = None
     traceparent: str | None = None
+    replay: int = 0
 
     def to_record(self) -> list[tuple[str, bytes]]:
         """Return the headers as Kafka carries them: UTF-8 text."""
         pairs = [
-            ("ce_specversion", "1.0"),
-            ("ce_id", self.id),
-            ("ce_type", self.type),
-            ("ce_source", self.source),
-            ("ce_subject", self.subject),
-            ("content-type", CONTENT_TYPE),
+            ("ce_specversion", b"1.0"),
+            ("ce_id", self.id.encode()),
+            ("ce_type", self.type.encode()),
+            ("ce_source", self.source.encode()),
+            ("ce_subject", self.subject.encode()),
+            ("content-type", CONTENT_TYPE.encode()),
         ]
         if self.time is not None:
-            pairs.append(("ce_time", self.time.isoformat()))
+            pairs.append(("ce_time", self.time.isoformat().encode()))
         if self.tenant is not None:
-            pairs.append((TENANT, self.tenant))
+            pairs.append((TENANT, self.tenant.encode()))
         if self.traceparent is not None:
-            pairs.append(("traceparent", self.traceparent))
-        return [(name, value.encode()) for name, value in pairs]
+            pairs.append(("traceparent", self.traceparent.encode()))
+        if self.replay:
+            pairs.append((REPLAY_COUNT, str(self.replay).encode()))
+        return pairs
 
 
 def text_headers(raw: RawHeaders) -> dict[str, str]:
@@ -106,12 +110,13 @@ def parse(raw: RawHeaders, expected_type: str) -> EventHeaders:
         subject=headers.get("ce_subject", ""),
         tenant=headers.get(TENANT),
         traceparent=trace_context(headers),
+        replay=replay_count(headers),
     )
 
 
 def replay_count(headers: Mapping[str, str]) -> int:
     """Return how many times the record came back from a dead-letter topic; what is no such count is 0."""
-    text = headers.get(REPLAY_COUNT, "0")
+    text = headers.get(REPLAY_COUNT, "")
     return int(text) if REPLAY_TEXT.match(text) else 0
 
 

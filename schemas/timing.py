@@ -18,8 +18,8 @@ def timing_text(timing_s: Mapping[str, float]) -> str:
     Args:
         timing_s: seconds by what they went into; the names are lower-case letters, `_` and `-`.
     """
-    shown = ((name, seconds * MS) for name, seconds in timing_s.items())
-    return ", ".join(f"{name};dur={ms:.1f}" for name, ms in shown if ms >= 1)
+    shown = [f"{name};dur={s * MS:.1f}" for name, s in timing_s.items() if s * MS >= 1]
+    return ", ".join(shown)
 
 
 def parse_timing(text: str) -> dict[str, float]:

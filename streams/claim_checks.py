@@ -71,9 +71,10 @@ def claim_of(headers: RawHeaders, value: bytes | None) -> ClaimCheck | None:
     Raises:
         InvalidRecordError: the value is no reference, or one to more than CLAIMED_BYTES_MAX bytes.
     """
-    kind = text_headers(headers).get(CLAIM_CHECK)
-    if kind is None:
+    named = [pair for pair in headers if pair[0] == CLAIM_CHECK]
+    if not named:
         return None
+    kind = text_headers(named)[CLAIM_CHECK]
     if kind != CLAIM_CHECK_TYPE:
         raise InvalidRecordError(f"header {CLAIM_CHECK} is {kind[:50]!r}, expected {CLAIM_CHECK_TYPE!r}")
     try:
@@ -89,7 +90,7 @@ def claim_of(headers: RawHeaders, value: bytes | None) -> ClaimCheck | None:
 
 def is_claim_check(headers: RawHeaders) -> bool:
     """Whether the value is, or was, a reference and not the event itself."""
-    return any(name == CLAIM_CHECK for name, _ in headers)
+    return CLAIM_CHECK in dict(headers)
 
 
 async def keep_swept(claims: ClaimStore) -> None:

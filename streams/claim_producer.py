@@ -82,7 +82,7 @@ async def _keep(claims: ClaimStore, record: OutRecord) -> None:
 
 
 def _is_letter(record: OutRecord) -> bool:
-    return any(name == DLQ_TOPIC for name, _ in record.headers)
+    return DLQ_TOPIC in dict(record.headers)
 
 
 def _size(record: OutRecord) -> int:

@@ -14,7 +14,6 @@ from schemas.events import (
     TaskClassified,
     TaskGenerated,
 )
-from schemas.failures import REPLAY_COUNT
 from schemas.headers import EventHeaders
 from schemas.task import Task
 from schemas.timing import TIMING, timing_text
@@ -70,9 +69,8 @@ def event_record(event: Event, lineage: Lineage) -> OutRecord:
         subject=task.task_id,
         tenant=task.tenant,
         traceparent=lineage.carried,
+        replay=lineage.replay,
     ).to_record()
-    if lineage.replay:
-        headers.append((REPLAY_COUNT, str(lineage.replay).encode()))
     if timing := timing_text(lineage.timing_s):
         headers.append((TIMING, timing.encode()))
     try:

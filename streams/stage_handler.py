@@ -12,6 +12,7 @@ from schemas import headers
 from schemas.base import Outcome
 from schemas.codec import CLAIMED_BYTES_MAX, EVENT_BYTES_MAX, InvalidMessageError, decode
 from schemas.events import Event, Spend, StageInput, TaskFinished, TaskGenerated, TaskSubmitted
+from schemas.headers import EventHeaders
 from schemas.scope import Scope, ScopeKind
 from schemas.usage import UsageRecorded
 from streams.byte_room import ByteRoom
@@ -68,22 +69,22 @@ class StageHandler:
             return await self._handled(record, delivery, span)
 
     async def _handled(self, record: InRecord, delivery: Delivery, span: str | None) -> Sequence[OutRecord]:
-        event, lineage = self._decode(await self._whole(record, delivery))
+        event, context = self._decode(await self._whole(record, delivery))
         delivery.deadline = event.task.deadline
         delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
         with self.breakers.admitted(_scopes(event)) as admission:
             result: Event
             try:
-                result = await self._run(event, lineage, delivery)
+                result = await self._run(event, context.replay, delivery)
             except DeadlinePassedError as error:
                 result = self._end(event, Outcome.EXPIRED, str(error), delivery)
             admission.succeed()
         if isinstance(result, TaskFinished):
-            result = result.model_copy(update={"replay": lineage.replay})
+            result = result.model_copy(update={"replay": context.replay})
             self.telemetry.finished(self.spec.stage, result.outcome)
         if isinstance(result, TaskGenerated):
             self.telemetry.generated(result)
-        lineage = replace(lineage, timing_s=delivery.timing_s, span=span)
+        lineage = self._lineage(context, delivery, span)
         return (event_record(result, lineage), *self._usage(delivery, lineage))
 
     def postpone(
@@ -94,7 +95,8 @@ class StageHandler:
         A later delivery finds these calls in the journal and tells of them again, under the same ids, when it
         comes so far. It may not, so they are told now; they are counted at the record's end.
         """
-        _, lineage = self._decode(delivery.whole or record)
+        _, context = self._decode(delivery.whole or record)
+        lineage = self._lineage(context, delivery)
         self.telemetry.postponed(self.spec.stage, postponement.disposition.reason)
         told = [usage_record(call, lineage) for call in delivery.paid.values() if not call.replayed]
         return (tier_record(record, postponement, RETRY_TIERS), *told)
@@ -107,26 +109,27 @@ class StageHandler:
         )
         self.telemetry.dead_lettered(stage, failure.disposition.reason)
         try:
-            event, lineage = self._decode(delivery.whole or record)
+            event, context = self._decode(delivery.whole or record)
         except InvalidRecordError:
             return (letter,)
         self.breakers.fail(_scopes(event))
         reason = f"{failure.disposition.reason}: {failure.error}"
         finished = self._end(event, Outcome.DEAD_LETTERED, reason, delivery)
-        finished = finished.model_copy(update={"replay": lineage.replay})
+        finished = finished.model_copy(update={"replay": context.replay})
         self.telemetry.finished(stage, Outcome.DEAD_LETTERED)
-        lineage = replace(lineage, timing_s=delivery.timing_s)
+        lineage = self._lineage(context, delivery)
         return (letter, event_record(finished, lineage), *self._usage(delivery, lineage))
 
-    async def _run(self, event: StageInput, lineage: Lineage, delivery: Delivery) -> Event:
+    async def _run(self, event: StageInput, replay: int, delivery: Delivery) -> Event:
         calls: list[UsageRecorded] = []
         gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost, delivery.tell)
+        ports = replace(self.ports, model=gateway, replay=replay, gives_up=delivery.gives_up)
+        started_s = time.perf_counter()
         try:
-            with self.telemetry.stage_duration(self.spec.stage):
-                ports = replace(self.ports, model=gateway, replay=lineage.replay, gives_up=delivery.gives_up)
-                return await self.spec.run(event, ports)
+            return await self.spec.run(event, ports)
         finally:
-            delivery.paid.update((call.call_id, call) for call in calls)
+            self.telemetry.stage_ran(self.spec.stage, time.perf_counter() - started_s)
+            delivery.paid.update({call.call_id: call for call in calls})
 
     def _end(self, event: StageInput, outcome: Outcome, reason: str, delivery: Delivery) -> TaskFinished:
         return TaskFinished(
@@ -152,17 +155,21 @@ class StageHandler:
         delivery.at_end(lambda: self.room.give(check.size_bytes))
         return delivery.whole
 
-    def _decode(self, record: InRecord) -> tuple[StageInput, Lineage]:
+    def _decode(self, record: InRecord) -> tuple[StageInput, EventHeaders]:
         most = CLAIMED_BYTES_MAX if is_claim_check(record.headers) else EVENT_BYTES_MAX
         try:
             event = decode(record.value, self.spec.takes, most)
-            context = headers.parse(record.headers, event_type(self.spec.takes))
+            return event, headers.parse(record.headers, event_type(self.spec.takes))
         except InvalidMessageError as error:
             raise InvalidRecordError(str(error)) from error
-        return event, Lineage(
+
+    def _lineage(self, context: EventHeaders, delivery: Delivery, span: str | None = None) -> Lineage:
+        return Lineage(
             source=f"urn:pressline:{self.spec.stage}",
             traceparent=context.traceparent,
-            replay=headers.replay_count(headers.text_headers(record.headers)),
+            replay=context.replay,
+            timing_s=delivery.timing_s,
+            span=span,
         )
 
     def _usage(self, delivery: Delivery, lineage: Lineage) -> list[OutRecord]:
@@ -174,8 +181,8 @@ class StageHandler:
 
 def _check_whole(record: InRecord) -> None:
     """Refuse what stands for a whole batch; see `streams/engine/record_batches.py`."""
-    text = headers.text_headers(record.headers)
-    if headers.BATCH_OFFSETS in text:
+    if headers.BATCH_OFFSETS in dict(record.headers):
+        text = headers.text_headers(record.headers)
         why = text.get(headers.BATCH_REFUSED, "")
         raise InvalidRecordError(f"offsets {text[headers.BATCH_OFFSETS]} are one batch: {why}")
 

@@ -1,8 +1,6 @@
 """Metrics: every name, its kind, unit and meaning, and what to do about it."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Literal
 
@@ -89,14 +87,9 @@ class Telemetry:
             "pressline_records_redelivered_total", "Left a retry topic.", ("topic",), registry
         )
 
-    @contextmanager
-    def stage_duration(self, stage: Stage) -> Iterator[None]:
-        """Observe how long the body takes."""
-        started_s = time.perf_counter()
-        try:
-            yield
-        finally:
-            self._duration.labels(stage).observe(time.perf_counter() - started_s)
+    def stage_ran(self, stage: Stage, duration_s: float) -> None:
+        """Observe how long one attempt of a stage took."""
+        self._duration.labels(stage).observe(duration_s)
 
     def finished(self, stage: Stage, outcome: Outcome) -> None:
         """Count a terminal event."""

@@ -9,6 +9,7 @@ from fakes.model_gateway import FakeModelGateway
 from fakes.page_index import FakePageIndex
 from fakes.publications import FakePublications
 from fakes.recipe_book import FakeRecipeBook
+from processors.checks import compile_checks
 from processors.ports import Ports
 from processors.recipe import CompiledRecipe
 from schemas.recipe import Page, Recipe, Step
@@ -25,7 +26,8 @@ def a_recipe(**changes: Any) -> CompiledRecipe:
         "page": Page(slug="{{ from_iata }}", title="{{ from_iata }}", body="page.md.j2"),
     }
     recipe = Recipe.model_validate({**fields, **changes})
-    return CompiledRecipe(recipe=recipe, version=version, files={}, schemas={}, templates={})
+    checks = compile_checks(recipe.checks)
+    return CompiledRecipe(recipe=recipe, version=version, files={}, schemas={}, templates={}, checks=checks)
 
 
 def some_ports(*, recipe: CompiledRecipe, **changes: Any) -> Ports:

@@ -110,6 +110,7 @@ def test_a_schema_of_two_steps_is_told_once() -> None:
         files=recipe.files,
         schemas=recipe.schemas,
         templates=recipe.templates,
+        checks=recipe.checks,
     )
 
     assert len(findings(same)) == 1

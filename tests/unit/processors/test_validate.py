@@ -8,7 +8,7 @@ import pytest
 from builders import NOW, a_document, a_generated, a_plan, a_spend, a_task
 from fakes.page_index import FakePageIndex
 from fakes.stage_ports import a_recipe, some_ports
-from processors.errors import InvalidRecipeError, StoreUnavailableError
+from processors.errors import StoreUnavailableError
 from processors.ports import Ports
 from processors.validate import validate
 from schemas.base import Outcome, Risk, Severity, Stage
@@ -131,11 +131,6 @@ async def test_the_review_rule_of_the_recipe_decides() -> None:
 
     assert isinstance(held, ReviewRequested)
     assert isinstance(rejected, TaskFinished)
-
-
-async def test_an_unknown_check_is_the_recipes_fault() -> None:
-    with pytest.raises(InvalidRecipeError):
-        await validate(a_generated(), ports_with(checks=(CheckRule(check="magic"),)))
 
 
 async def test_a_page_index_that_is_away_is_not_taken_for_a_free_name() -> None:

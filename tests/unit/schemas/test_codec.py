@@ -1,14 +1,17 @@
 """What is encoded is decoded; what a sender should not send is refused, and never quoted."""
 
+import json
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from builders import (
+    NOW,
     a_classified,
     a_finished,
     a_generated,
@@ -19,6 +22,7 @@ from builders import (
     a_usage_recorded,
     a_validated,
 )
+from schemas.base import Lane
 from schemas.codec import (
     DEPTH_MAX,
     EVENT_BYTES_MAX,
@@ -57,6 +61,7 @@ def test_what_is_encoded_is_decoded(make: Callable[[], BaseModel]) -> None:
     message = make()
 
     assert decode(encode(message), type(message)) == message
+    assert encode(message) == message.model_dump_json().encode()
 
 
 @given(st.dictionaries(st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,20}", fullmatch=True), VALUES, max_size=8))
@@ -64,6 +69,15 @@ def test_any_inputs_come_back_as_they_were(inputs: dict[str, Any]) -> None:
     message = a_submitted(task=a_task(inputs=inputs))
 
     assert decode(encode(message), TaskSubmitted) == message
+    assert encode(message) == message.model_dump_json().encode()
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_what_others_encode_in_their_own_way_is_decoded(make: Callable[[], BaseModel]) -> None:
+    message = make()
+    value = json.dumps(json.loads(encode(message)), indent=1, sort_keys=True).encode()
+
+    assert decode(value, type(message)) == message
 
 
 @given(st.binary(max_size=200))
@@ -111,6 +125,41 @@ def test_depth_is_bounded(open_: bytes, close: bytes) -> None:
         check_json(open_ * (DEPTH_MAX + 1) + b"1" + close * (DEPTH_MAX + 1))
 
 
+@pytest.mark.parametrize(
+    ("inputs", "why"),
+    [
+        (b'{"a":1,"a":1}', "not JSON: .*uplicate"),
+        (b'{"a":{"b":1,"b":1}}', "not JSON: .*uplicate"),
+        (b'{"a":[NaN]}', "not JSON"),
+        (b'{"a":-Infinity}', "not JSON"),
+        (b'{"a":' + b"[" * DEPTH_MAX + b"]" * DEPTH_MAX + b"}", "nested deeper"),
+        (b'{"a":"' + b"a" * EVENT_BYTES_MAX + b'"}', "bytes, at most"),
+    ],
+)
+def test_each_limit_holds_inside_of_a_message_too(inputs: bytes, why: str) -> None:
+    value = encode(a_submitted(task=a_task(inputs={"a": 1}))).replace(b'{"a":1}', inputs, 1)
+
+    with pytest.raises(InvalidMessageError, match=why):
+        decode(value, TaskSubmitted)
+
+
+@pytest.mark.parametrize(
+    "key", [b'"task_id":"x",', b'"inputs":{},', b'"target":{"site":"default","slug":null},']
+)
+def test_no_field_may_stand_twice(key: bytes) -> None:
+    value = encode(a_submitted()).replace(b'{"task":{', b'{"task":{' + key, 1)
+
+    with pytest.raises(InvalidMessageError, match="uplicate"):
+        decode(value, TaskSubmitted)
+
+
+def test_brackets_in_text_are_no_depth() -> None:
+    check_json(b'["' + b"[{" * DEPTH_MAX + b'"]')
+
+    with pytest.raises(InvalidMessageError, match="deeper"):
+        check_json(b'["[{",' + b"[" * DEPTH_MAX + b"1" + b"]" * DEPTH_MAX + b"]")
+
+
 def test_unknown_fields_and_other_types_are_refused() -> None:
     value = encode(a_submitted())
     wrong = [
@@ -146,3 +195,29 @@ def test_canonical_bytes_do_not_depend_on_key_order(value: dict[str, Any], rando
     random.shuffle(shuffled)
 
     assert canonical(dict(shuffled)) == canonical(value)
+
+
+@given(VALUES)
+@example([9999999999999998.0, 1e-4, -1e-4, 0.0, -0.0])
+@example([1e16])
+@example([-1e16])
+@example([9.999e-5])
+@example([5e-324])
+@example([2**63, 2**64 - 1, -(2**63)])
+@example([2**64])
+@example([-(2**63) - 1])
+@example([float("nan")])
+@example({"a": [-float("inf")]})
+@example({"\U00010000": 1, "\uffff": 2, "\x7f": "\x1f\u2028\\/", "": ()})
+@example({1: "a key that is no text", 2: None})
+@example([Lane.LIVE, {Lane.BULK: Lane.BULK}])
+def test_canonical_bytes_are_the_standard_librarys(value: Any) -> None:
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+
+    assert canonical(value) == text.encode()
+
+
+def test_what_is_no_json_has_no_canonical_bytes() -> None:
+    for value in ([Decimal(1)], {"a": NOW}, "\ud800"):
+        with pytest.raises((TypeError, UnicodeEncodeError)):
+            canonical(value)

@@ -29,12 +29,13 @@ def some_headers(**changes: bytes | None) -> list[tuple[str, bytes]]:
     st.text(st.characters(codec="utf-8"), max_size=50),
     st.none() | TIMES,
     st.sampled_from([None, TRACE]),
+    st.integers(0, 9999),
 )
 def test_what_is_written_is_read(
-    identity: str, source: str, subject: str, time: datetime | None, trace: str | None
+    identity: str, source: str, subject: str, time: datetime | None, trace: str | None, replay: int
 ) -> None:
     headers = EventHeaders(
-        id=identity, type=TYPE, source=source, time=time, subject=subject, traceparent=trace
+        id=identity, type=TYPE, source=source, time=time, subject=subject, traceparent=trace, replay=replay
     )
 
     assert parse(headers.to_record(), TYPE) == headers

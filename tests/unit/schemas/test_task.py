@@ -46,6 +46,21 @@ def test_identities_survive_the_wire() -> None:
     assert decode(encode(task), Task).submission_id == task.submission_id
 
 
+@pytest.mark.parametrize(
+    ("inputs", "identity"),
+    [
+        (
+            {"b": [1, None, True, {"z": "é\n\u2028", "a": -0.5}], "a": 12345678901234567890123},
+            "a06fb8ea4659261ec7fb",
+        ),
+        ({"far": 1e16, "near": 1.5e-05, "city": "Łódź"}, "d24b3ddc8b04808785fe"),
+        ({"number": 7}, "64769cd24c56c76e722f"),
+    ],
+)
+def test_kept_identities_never_change(inputs: dict[str, Any], identity: str) -> None:
+    assert Task(task_id="kept", recipe="page", inputs=inputs).submission_id == identity
+
+
 @pytest.mark.parametrize("changes", OTHERS)
 def test_any_other_content_is_another_submission(changes: dict[str, Any]) -> None:
     assert a_task(**changes).submission_id != a_task().submission_id
