@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from schemas.base import Outcome
 from streams.store.batches import BatchStatus
-from streams.store.tasks import Progress
+from streams.store.task_rows import Progress
 
 WINDOW = 30
 """Looks that the rate is taken over: with one look a second, half a minute."""

@@ -26,7 +26,7 @@ from processors.errors import EventTooLargeError, InvalidRecordError, StoreUnava
 from streams.claim_checks import ClaimStore
 from streams.engine.producer import RecordProducer
 from streams.engine.record_batches import BoundedConsumer
-from streams.engine.records import InRecord
+from streams.engine.records import InRecord, in_record
 from streams.redelivery_endings import ending
 from streams.redelivery_routes import Routes
 
@@ -149,7 +149,7 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         """Send the records that may leave, up to the first that may not; there the partition is paused."""
         now, ready = datetime.now(UTC), []
         for one in raw:
-            record = _in_record(one)
+            record = in_record(one)
             wait_s = (self._routes.leaves_at(record, _written_at(one), now) - now).total_seconds()
             if wait_s > 0:
                 self._pause(held, partition, one.offset, wait_s)
@@ -207,17 +207,6 @@ class _Forgetful(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         del assigned  # heads are read again: aiokafka starts them at the committed offset, unpaused
-
-
-def _in_record(raw: ConsumerRecord) -> InRecord:
-    return InRecord(
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        key=raw.key,
-        value=raw.value,
-        headers=tuple(raw.headers),
-    )
 
 
 def _written_at(raw: ConsumerRecord) -> datetime:

@@ -1,7 +1,7 @@
 """What a record says of the path of its task, put down for `pressline task show`; no page, no prompt."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -37,6 +37,8 @@ TAKERS = {topic: spec.stage for spec in PIPELINE.values() for topic in spec.topi
 MOVED = {EventKind.POSTPONED, EventKind.RETURNED, EventKind.DEAD_LETTERED, EventKind.REPLAYED}
 
 Detail = dict[str, JsonValue]
+Said = tuple[EventKind, str, Detail]
+"""What kind of event it is, who made it, and what it says."""
 
 
 def task_event(record: InRecord, event: Event, headers: Mapping[str, str]) -> TaskEvent:
@@ -69,7 +71,7 @@ def task_event(record: InRecord, event: Event, headers: Mapping[str, str]) -> Ta
     )
 
 
-def _said(record: InRecord, event: Event, headers: Mapping[str, str]) -> tuple[EventKind, str, Detail]:
+def _said(record: InRecord, event: Event, headers: Mapping[str, str]) -> Said:
     if record.topic in WAITING:
         stage = TAKERS.get(headers.get(names.RETRY_OF, "").split("/")[0], "")
         return EventKind.POSTPONED, stage, _postponed(headers)
@@ -79,20 +81,62 @@ def _said(record: InRecord, event: Event, headers: Mapping[str, str]) -> tuple[E
         return EventKind.RETURNED, "", {}
     if record.topic in TAKERS and names.REPLAY_OF in headers:
         return EventKind.REPLAYED, "", {"letter": headers[names.REPLAY_OF]}
-    return _made(event)
+    return MADE[type(event)](event)
 
 
-def _made(event: Event) -> tuple[EventKind, str, Detail]:
-    if isinstance(event, TaskSubmitted):
-        return EventKind.SUBMITTED, "", {"lane": event.task.lane.value}
-    if isinstance(event, TaskClassified):
-        maker = Stage.VALIDATE if event.repair else Stage.CLASSIFY
-        return EventKind.CLASSIFIED, maker, _classified(event)
-    if isinstance(event, TaskGenerated):
-        return EventKind.GENERATED, Stage.GENERATE, _generated(event)
-    if isinstance(event, TaskFinished):
-        return EventKind.FINISHED, event.stage, _finished(event)
-    return _judged(event)
+def _submitted(event: TaskSubmitted) -> Said:
+    return EventKind.SUBMITTED, "", {"lane": event.task.lane.value}
+
+
+def _classified(event: TaskClassified) -> Said:
+    repair: Detail | None = None
+    if event.repair:
+        repair = {"round": event.repair.round, "findings": _findings(event.repair.findings)}
+    maker = Stage.VALIDATE if event.repair else Stage.CLASSIFY
+    return EventKind.CLASSIFIED, maker, {"plan": event.plan.model_dump(mode="json"), "repair": repair}
+
+
+def _generated(event: TaskGenerated) -> Said:
+    detail: Detail = {
+        "title": event.document.title,
+        "slug": event.document.slug,
+        "repair_round": event.repair_round,
+        "steps": [_step(step) for step in event.steps],
+    }
+    return EventKind.GENERATED, Stage.GENERATE, detail
+
+
+def _validated(event: TaskValidated) -> Said:
+    maker = "review" if event.reviewer else Stage.VALIDATE
+    return EventKind.VALIDATED, maker, {"reviewer": event.reviewer, **_checked(event)}
+
+
+def _review_requested(event: ReviewRequested) -> Said:
+    detail: Detail = {"reason": event.reason, **_checked(event.held)}
+    return EventKind.REVIEW_REQUESTED, Stage.VALIDATE, detail
+
+
+def _finished(event: TaskFinished) -> Said:
+    # Those of a page that passed stand in its own event.
+    findings = _findings(event.findings) if event.stage is Stage.VALIDATE else []
+    detail: Detail = {
+        "outcome": event.outcome.value,
+        "reason": event.reason,
+        "url": event.url,
+        "score": event.score,
+        "findings": findings,
+    }
+    return EventKind.FINISHED, event.stage, detail
+
+
+MADE: dict[type[Event], Callable[[Any], Said]] = {
+    TaskSubmitted: _submitted,
+    TaskClassified: _classified,
+    TaskGenerated: _generated,
+    TaskValidated: _validated,
+    ReviewRequested: _review_requested,
+    TaskFinished: _finished,
+}
 
 
 def _postponed(headers: Mapping[str, str]) -> Detail:
@@ -113,49 +157,13 @@ def _dead(record: InRecord, headers: Mapping[str, str]) -> Detail:
     }
 
 
-def _classified(event: TaskClassified) -> Detail:
-    repair: Detail | None = None
-    if event.repair:
-        repair = {"round": event.repair.round, "findings": _findings(event.repair.findings)}
-    return {"plan": event.plan.model_dump(mode="json"), "repair": repair}
-
-
-def _generated(event: TaskGenerated) -> Detail:
-    return {
-        "title": event.document.title,
-        "slug": event.document.slug,
-        "repair_round": event.repair_round,
-        "steps": [_step(step) for step in event.steps],
-    }
-
-
 def _step(step: StepResult) -> Detail:
     names = {"step", "provider", "model", "replayed", "fallback_from", "template", "degraded_by", "cache"}
     return {name: value for name, value in step.model_dump(include=names).items() if value is not None}
 
 
-def _judged(event: TaskValidated | ReviewRequested) -> tuple[EventKind, str, Detail]:
-    if isinstance(event, ReviewRequested):
-        detail: Detail = {"reason": event.reason, **_checked(event.held)}
-        return EventKind.REVIEW_REQUESTED, Stage.VALIDATE, detail
-    detail = {"reviewer": event.reviewer, **_checked(event)}
-    return EventKind.VALIDATED, "review" if event.reviewer else Stage.VALIDATE, detail
-
-
 def _checked(event: TaskValidated) -> Detail:
     return {"score": event.score, "findings": _findings(event.findings)}
-
-
-def _finished(event: TaskFinished) -> Detail:
-    # Those of a page that passed stand in its own event.
-    findings = _findings(event.findings) if event.stage is Stage.VALIDATE else []
-    return {
-        "outcome": event.outcome.value,
-        "reason": event.reason,
-        "url": event.url,
-        "score": event.score,
-        "findings": findings,
-    }
 
 
 def _findings(findings: tuple[Finding, ...]) -> list[Any]:

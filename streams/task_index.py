@@ -6,7 +6,7 @@ wrong for good. Records that are no events are skipped here: the stage that take
 
 import logging
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,29 +17,32 @@ from pydantic import BaseModel
 
 from processors.errors import PermanentError, StoreUnavailableError
 from schemas.base import Lane
+from schemas.claim_check import ClaimCheck
 from schemas.codec import CLAIMED_BYTES_MAX, InvalidMessageError, decode
 from schemas.events import (
     ReviewRequested,
-    Spend,
     TaskClassified,
     TaskFinished,
     TaskGenerated,
     TaskSubmitted,
     TaskValidated,
 )
-from schemas.headers import parse, replay_count, text_headers
+from schemas.headers import CLAIM_CHECK, parse, text_headers
 from streams.claim_checks import ClaimStore, claim_of, is_claim_check, redeem
 from streams.engine.record_batches import BoundedConsumer
-from streams.engine.records import InRecord
+from streams.engine.records import InRecord, in_record
 from streams.store.reviews import PostgresReviews
-from streams.store.task_events import PostgresTaskEvents
-from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
+from streams.store.task_events import PostgresTaskEvents, TaskEvent
+from streams.store.task_rows import Progress, TaskRow, finished_row, progress_row
+from streams.store.tasks import PostgresTaskIndex
 from streams.task_history import DEAD, WAITING, task_event
 from streams.topics import LANED, event_type, topic_name
 
 GROUP = "pressline-index"
 POLL_S = 0.5
 RECORDS_MAX = 2000
+EVENTS_MAX = 500
+"""Most events in memory at once: of more, Python's collector looks through all that they are made of."""
 STORE_BACKOFF_S = 1.0
 TAPPED: tuple[type[BaseModel], ...] = (
     TaskSubmitted,
@@ -49,12 +52,6 @@ TAPPED: tuple[type[BaseModel], ...] = (
     TaskFinished,
     ReviewRequested,
 )
-PROGRESS: dict[type[BaseModel], Progress] = {
-    TaskSubmitted: Progress.ACCEPTED,
-    TaskClassified: Progress.CLASSIFIED,
-    TaskGenerated: Progress.GENERATED,
-    TaskValidated: Progress.VALIDATED,
-}
 TOPICS: dict[str, type[BaseModel]] = {
     topic_name(message, lane): message
     for message in TAPPED
@@ -139,28 +136,28 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
                 return True
         return False
 
-    async def _write(self, records: list[ConsumerRecord]) -> None:
+    async def _write(self, records: Sequence[ConsumerRecord]) -> None:
         # One at a time where events are large: a batch of them would not fit into memory.
-        large = [record for record in records if is_claim_check(record.headers)]
-        small = [record for record in records if not is_claim_check(record.headers)]
+        small, large = list[ConsumerRecord](), list[ConsumerRecord]()
+        for record in records:
+            (large if is_claim_check(record.headers) else small).append(record)
         for chunk in (small, *([record] for record in large)):
             await self._write_chunk(chunk)
 
     async def _write_chunk(self, records: Sequence[ConsumerRecord]) -> None:
-        progress: list[TaskProgress] = []
-        finished: list[TaskFinished] = []
-        seen = [each async for each in _events(records, self._claims)]
-        for event, replay in ((each.event, each.replay) for each in seen if each.record.topic in TOPICS):
-            if isinstance(event, TaskFinished):
-                finished.append(event)
-            elif isinstance(event, ReviewRequested):
+        rows, history = list[TaskRow](), list[TaskEvent]()
+        for first in range(0, len(records), EVENTS_MAX):
+            seen = [each async for each in _events(records[first : first + EVENTS_MAX], self._claims)]
+            told = [task_event(each.record, each.event, each.headers) for each in seen]
+            tapped = [
+                (a.event, b.replay) for a, b in zip(seen, told, strict=True) if a.record.topic in TOPICS
+            ]
+            for event in (event for event, _ in tapped if type(event) is ReviewRequested):
                 await self._reviews.put(event)
-                progress.append(_held(event, replay))
-            else:
-                progress.append(_seen(event, replay))
-        await self._tasks.upsert_progress(progress)
-        await self._tasks.finish(finished)
-        await self._history.put(task_event(each.record, each.event, each.headers) for each in seen)
+            rows += [ROWS[type(event)](event, replay) for event, replay in tapped]
+            history += told
+        await self._tasks.put(rows)
+        await self._history.put(history)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,10 +168,6 @@ class _Seen:
     event: Any
     headers: Mapping[str, str]
 
-    @property
-    def replay(self) -> int:
-        return replay_count(self.headers)
-
 
 async def _events(records: Sequence[ConsumerRecord], claims: ClaimStore) -> AsyncIterator[_Seen]:
     for raw in records:
@@ -184,51 +177,59 @@ async def _events(records: Sequence[ConsumerRecord], claims: ClaimStore) -> Asyn
         try:
             # As the stages do: an event without its context is dead-lettered, so it is no task here either.
             parse(raw.headers, event_type(takes))
-            yield _Seen(_in_record(raw), await _event(raw, takes, claims), headers)
+            check = claim_of(raw.headers, raw.value) if CLAIM_CHECK in headers else None
+            event = decode(raw.value, takes) if check is None else await _claimed(check, takes, claims)
         except (InvalidMessageError, PermanentError):
             log.debug("not indexed: %s-%d@%d is no event", raw.topic, raw.partition, raw.offset)
+        else:
+            yield _Seen(in_record(raw), event, headers)
 
 
-async def _event(raw: ConsumerRecord, takes: type[BaseModel], claims: ClaimStore) -> BaseModel:
-    check = claim_of(raw.headers, raw.value)
-    if check is None:
-        return decode(raw.value, takes)
+async def _claimed(check: ClaimCheck, takes: type[BaseModel], claims: ClaimStore) -> BaseModel:
     return decode(await redeem(claims, check), takes, CLAIMED_BYTES_MAX)
 
 
-def _in_record(raw: ConsumerRecord) -> InRecord:
-    return InRecord(
-        topic=raw.topic,
-        partition=raw.partition,
-        offset=raw.offset,
-        key=raw.key,
-        value=raw.value,
-        headers=tuple(raw.headers),
-        timestamp_ms=raw.timestamp,
-    )
+def _accepted(event: TaskSubmitted, replay: int) -> TaskRow:
+    return progress_row(event.task, Progress.ACCEPTED, replay=replay)
 
 
-def _seen(event: Any, replay: int) -> TaskProgress:
-    return TaskProgress(
-        task=event.task,
-        progress=PROGRESS[type(event)],
-        title=event.document.title if isinstance(event, TaskGenerated | TaskValidated) else None,
-        score=getattr(event, "score", None),
-        findings=getattr(event, "findings", ()),
-        spend=Spend() if isinstance(event, TaskSubmitted) else event.spend,
+def _classified(event: TaskClassified, replay: int) -> TaskRow:
+    return progress_row(event.task, Progress.CLASSIFIED, spend=event.spend, replay=replay)
+
+
+def _generated(event: TaskGenerated, replay: int) -> TaskRow:
+    title = event.document.title
+    return progress_row(event.task, Progress.GENERATED, title=title, spend=event.spend, replay=replay)
+
+
+def _validated(
+    event: TaskValidated, replay: int, progress: Progress = Progress.VALIDATED, reason: str = ""
+) -> TaskRow:
+    return progress_row(
+        event.task,
+        progress,
+        reason=reason,
+        title=event.document.title,
+        score=event.score,
+        findings=event.findings,
+        spend=event.spend,
         replay=replay,
     )
 
 
-def _held(event: ReviewRequested, replay: int) -> TaskProgress:
-    held = event.held
-    return TaskProgress(
-        task=held.task,
-        progress=Progress.IN_REVIEW,
-        reason=event.reason,
-        title=held.document.title,
-        score=held.score,
-        findings=held.findings,
-        spend=held.spend,
-        replay=replay,
-    )
+def _held(event: ReviewRequested, replay: int) -> TaskRow:
+    return _validated(event.held, replay, Progress.IN_REVIEW, event.reason)
+
+
+def _finished(event: TaskFinished, _replay: int) -> TaskRow:
+    return finished_row(event)  # which says itself how many times the task came back
+
+
+ROWS: dict[type[BaseModel], Callable[[Any, int], TaskRow]] = {
+    TaskSubmitted: _accepted,
+    TaskClassified: _classified,
+    TaskGenerated: _generated,
+    TaskValidated: _validated,
+    TaskFinished: _finished,
+    ReviewRequested: _held,
+}

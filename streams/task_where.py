@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from schemas.base import Stage
 from streams.engine.records import Partition
 from streams.store.task_events import EventKind, TaskEvent
-from streams.store.tasks import Progress
+from streams.store.task_rows import Progress
 from streams.task_path import TaskPath
 from streams.why_view import WhyRow
 

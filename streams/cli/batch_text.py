@@ -6,7 +6,7 @@ from schemas.base import Outcome
 from streams.cli.printable import one_line
 from streams.progress import LoadProgress, failed, imbalance, in_review, is_settled
 from streams.store.batches import BatchStatus
-from streams.store.tasks import Progress
+from streams.store.task_rows import Progress
 
 STALL_S = 60.0
 STALL_HINT = (

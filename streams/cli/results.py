@@ -15,7 +15,8 @@ from streams.cli.exits import WorkFailedError, run
 from streams.results import CsvResults, JsonResults, ResultsWriter
 from streams.settings import Settings
 from streams.store.batches import Batch
-from streams.store.tasks import IndexedTask, Progress
+from streams.store.task_rows import Progress
+from streams.store.tasks import IndexedTask
 from streams.watch import find
 
 STATES = (*Progress, *Outcome)

@@ -15,7 +15,7 @@ from streams.engine.assignor import LaneAssignor
 from streams.engine.commit_metadata import METADATA_BYTES_MAX
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
 from streams.engine.record_batches import BoundedConsumer
-from streams.engine.records import InRecord, Partition
+from streams.engine.records import InRecord, Partition, in_record
 
 POLL_RECORDS_MAX = 500
 MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
@@ -159,19 +159,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
             await asyncio.sleep(wait_s)
             return []
         self.last_poll_s = time.monotonic()
-        return [
-            InRecord(
-                topic=r.topic,
-                partition=r.partition,
-                offset=r.offset,
-                key=r.key,
-                value=r.value,
-                headers=tuple(r.headers),
-                timestamp_ms=r.timestamp,
-            )
-            for records in batches.values()
-            for r in records
-        ]
+        return [in_record(raw) for records in batches.values() for raw in records]
 
     def _held(self, topics: Collection[str]) -> list[TopicPartition]:
         return [

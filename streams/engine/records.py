@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from aiokafka import ConsumerRecord
+
 from processors.disposition import GiveUp, Postpone
 from processors.model import CallState
 from schemas.headers import TENANT
@@ -61,6 +63,19 @@ class InRecord:
     def size(self) -> int:
         """Bytes of key and value: what the record holds in memory while in flight."""
         return len(self.key or b"") + len(self.value or b"")
+
+
+def in_record(raw: ConsumerRecord) -> InRecord:
+    """Return the record as the client gave it, as ours."""
+    return InRecord(
+        topic=raw.topic,
+        partition=raw.partition,
+        offset=raw.offset,
+        key=raw.key,
+        value=raw.value,
+        headers=tuple(raw.headers),
+        timestamp_ms=raw.timestamp,
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -79,6 +80,8 @@ class PostgresTaskEvents:
         """
         rows = [_values(event) for event in events]
         if rows:
+            # In order: neighbours in the index are stored together, and writers that overlap wait.
+            rows.sort(key=itemgetter(0, 1))
             await self._database.fetch(INSERT, *(list(column) for column in zip(*rows, strict=True)))
 
     async def of(self, submission_id: str) -> Sequence[TaskEvent]:

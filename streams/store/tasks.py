@@ -1,69 +1,19 @@
 """The task index: how far each submission is, or how it ended. Table `tasks`."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from enum import StrEnum
 from typing import Final
 
-import orjson
 from pydantic import JsonValue
 
-from schemas.base import Stage
-from schemas.events import Finding, Spend, TaskFinished
-from schemas.task import Task
 from streams.store.database import Database, Row
-from streams.store.text import storable
+from streams.store.task_rows import TaskRow, merged
 
-UPSERT_ROWS_MAX: Final = 1000
+UPSERT_ROWS_MAX: Final = 2000
 SUBMISSIONS_MAX: Final = 100
 NEIGHBOURS_MAX: Final = 3
-
-
-class Progress(StrEnum):
-    """How far a task that has not ended is, in order. The states after these are the outcomes."""
-
-    ACCEPTED = "accepted"
-    CLASSIFIED = "classified"
-    GENERATED = "generated"
-    VALIDATED = "validated"
-    IN_REVIEW = "in_review"
-
-
-STAGE_OF: Final = {
-    Progress.ACCEPTED: Stage.CLASSIFY,
-    Progress.CLASSIFIED: Stage.GENERATE,
-    Progress.GENERATED: Stage.VALIDATE,
-    Progress.VALIDATED: Stage.PUBLISH,
-    Progress.IN_REVIEW: Stage.VALIDATE,
-}
-"""The stage that has a task of that progress before it (for `in_review`: that held it)."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskProgress:
-    """A task was seen at a point of the pipeline.
-
-    Attributes:
-        task: the task.
-        progress: the point.
-        reason: why it is in review, else empty.
-        title: title of its page, once there is one.
-        score: score of its page, once there is one.
-        findings: of the checks, once they ran.
-        spend: used up to this point.
-        replay: how many times it came back from a dead-letter topic.
-    """
-
-    task: Task
-    progress: Progress
-    reason: str = ""
-    title: str | None = None
-    score: float | None = None
-    findings: tuple[Finding, ...] = ()
-    spend: Spend = field(default_factory=Spend)
-    replay: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,21 +84,16 @@ class PostgresTaskIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def upsert_progress(self, rows: Iterable[TaskProgress]) -> None:
-        """Record how far tasks are.
+    async def put(self, rows: Iterable[TaskRow]) -> None:
+        """Record how far tasks are, or how they ended.
 
         Raises:
             StoreUnavailableError: the database is away; some of the rows may be recorded.
         """
-        await self._upsert([_progress_values(row) for row in rows])
-
-    async def finish(self, events: Iterable[TaskFinished]) -> None:
-        """Record how tasks ended.
-
-        Raises:
-            StoreUnavailableError: the database is away; some of the rows may be recorded.
-        """
-        await self._upsert([_finished_values(event) for event in events])
+        each = merged(rows)
+        for first in range(0, len(each), UPSERT_ROWS_MAX):
+            columns = zip(*each[first : first + UPSERT_ROWS_MAX], strict=True)
+            await self._database.fetch(UPSERT, *(list(column) for column in columns))
 
     async def get(self, submission_id: str) -> IndexedTask | None:
         """Return that submission, or None.
@@ -178,80 +123,27 @@ class PostgresTaskIndex:
         rows = await self._database.fetch(SELECT_NEIGHBOURS, task_id, NEIGHBOURS_MAX)
         return [row["task_id"] for row in rows]
 
-    async def _upsert(self, rows: Sequence[tuple[object, ...]]) -> None:
-        for first in range(0, len(rows), UPSERT_ROWS_MAX):
-            columns = zip(*rows[first : first + UPSERT_ROWS_MAX], strict=True)
-            await self._database.fetch(UPSERT, *(list(column) for column in columns))
-
 
 def indexed_task(row: Row) -> IndexedTask:
     """Return the row of the columns COLUMNS as a value."""
     return IndexedTask(**{**row, "findings": tuple(row["findings"])})
 
 
-def _progress_values(row: TaskProgress) -> tuple[object, ...]:
-    return (
-        *_task_values(row.task),
-        *(STAGE_OF[row.progress].value, row.progress.value, storable(row.reason)),
-        *(_storable_or_none(row.title), None, row.score, _json([_plain(f) for f in row.findings])),
-        *_spend_values(row.spend),
-        row.replay,
-    )
-
-
-def _finished_values(event: TaskFinished) -> tuple[object, ...]:
-    return (
-        *_task_values(event.task),
-        *(event.stage.value, event.outcome.value, storable(event.reason)),
-        *(_storable_or_none(event.title), event.url, event.score, _json([_plain(f) for f in event.findings])),
-        *_spend_values(event.spend),
-        event.replay,
-    )
-
-
-def _task_values(task: Task) -> tuple[object, ...]:
-    inputs = _json(task.inputs)
-    return (
-        *(task.submission_id, task.task_id, task.batch_id, task.row or 0, task.recipe, task.tenant, inputs),
-    )
-
-
-def _spend_values(spend: Spend) -> tuple[object, ...]:
-    usage = spend.usage
-    return (spend.calls, usage.input, usage.output, spend.cost_usd, spend.cache_hits, spend.saved_usd)
-
-
-def _storable_or_none(text: str | None) -> str | None:
-    return None if text is None else storable(text)
-
-
-def _plain(finding: Finding) -> dict[str, JsonValue]:
-    return finding.model_dump(mode="json")
-
-
-def _json(value: object) -> str:
-    return orjson.dumps(value).decode()
-
-
-# The order of this list is the order of _task_values and what follows it.
+# The order of this list is that of TaskRow. One row for each submission, in order: writers that overlap wait.
 UPSERT: Final = """
 INSERT INTO tasks AS t (submission_id, task_id, batch_id, row_number, recipe, tenant, inputs,
                         stage, state, reason, title, url, score, findings,
                         calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay)
-SELECT DISTINCT ON (submission_id)
-       submission_id, task_id, batch_id, row_number, recipe, tenant, inputs::json,
+SELECT submission_id, task_id, batch_id, row_number, recipe, tenant, inputs::json,
        stage, state::task_state, reason, title, url, score, findings::json,
        calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay
 FROM unnest($1::text[], $2::text[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[],
             $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::double precision[],
             $14::text[], $15::integer[], $16::bigint[], $17::bigint[], $18::numeric[], $19::integer[],
             $20::numeric[], $21::integer[])
-     WITH ORDINALITY
      AS new (submission_id, task_id, batch_id, row_number, recipe, tenant, inputs,
              stage, state, reason, title, url, score, findings,
-             calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay, place)
-ORDER BY submission_id, replay DESC, least(state::task_state, 'published') DESC,
-         CASE WHEN state::task_state >= 'published' THEN place ELSE -place END
+             calls, input_tokens, output_tokens, cost_usd, cache_hits, saved_usd, replay)
 ON CONFLICT (submission_id) DO UPDATE
 SET stage = excluded.stage, state = excluded.state, reason = excluded.reason,
     title = coalesce(excluded.title, t.title), url = excluded.url,

@@ -8,7 +8,7 @@ from decimal import Decimal
 from processors.errors import StoreUnavailableError
 from schemas.base import Lane, Outcome
 from streams.store.batches import Batch, BatchStatus
-from streams.store.tasks import Progress
+from streams.store.task_rows import Progress
 
 
 def a_batch(**changes: object) -> Batch:

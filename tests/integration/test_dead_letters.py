@@ -39,6 +39,7 @@ from streams.store.database import Database
 from streams.store.replays import PostgresReplays
 from streams.store.reviews import PostgresReviews
 from streams.store.task_events import PostgresTaskEvents
+from streams.store.task_rows import finished_row
 from streams.store.tasks import PostgresTaskIndex
 from streams.task_index import TaskIndexer
 from streams.topic_admin import create_missing
@@ -354,7 +355,8 @@ async def test_a_record_that_was_too_large_to_stand_in_a_letter_comes_back_whole
 async def test_a_replayed_task_is_open_again_in_the_index(scene: Scene) -> None:
     task = a_task(task_id="task-0", batch_id=scene.batch_id, row=1)
     tasks = PostgresTaskIndex(scene.database)
-    await tasks.finish([a_finished(task=task, outcome=Outcome.DEAD_LETTERED, stage=Stage.GENERATE)])
+    finished = a_finished(task=task, outcome=Outcome.DEAD_LETTERED, stage=Stage.GENERATE)
+    await tasks.put([finished_row(finished)])
     await scene.bury(1)
 
     await scene.replay()

@@ -21,7 +21,8 @@ from schemas.events import Spend, TaskFinished, TaskSubmitted
 from schemas.task import Task
 from streams.embedded.kafka import EmbeddedKafka
 from streams.store.database import Database
-from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
+from streams.store.task_rows import Progress, finished_row, progress_row
+from streams.store.tasks import PostgresTaskIndex
 from streams.topics import topic_name
 
 pytestmark = pytest.mark.integration
@@ -98,12 +99,13 @@ async def end_tasks(database_url: str, tasks: list[Task], outcome: Outcome) -> N
     """What the worker's index writes when the tasks have run."""
     database = await Database.open(database_url, connections_max=1)
     index = PostgresTaskIndex(database)
-    await index.finish(
+    ends = (
         TaskFinished(
             task=task, outcome=outcome, stage=Stage.PUBLISH, url=f"http://x/{task.row}", spend=Spend()
         )
         for task in tasks
     )
+    await index.put(finished_row(end) for end in ends)
     await database.close()
 
 
@@ -174,8 +176,8 @@ async def test_rows_that_fail_end_the_load_with_1_and_rows_in_review_do_not(
     first, second, third = await tasks_of(kafka, "mine")
     await end_tasks(empty_database_url, [first], Outcome.PUBLISHED)
     database = await Database.open(empty_database_url, connections_max=1)
-    held = [TaskProgress(task=task, progress=Progress.IN_REVIEW) for task in (second, third)]
-    await PostgresTaskIndex(database).upsert_progress(held)
+    held = [progress_row(task, Progress.IN_REVIEW) for task in (second, third)]
+    await PostgresTaskIndex(database).put(held)
     await database.close()
 
     assert "pressline review list" in shell.run(*arguments, "--batch", "mine")

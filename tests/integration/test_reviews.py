@@ -25,7 +25,8 @@ from streams.embedded.kafka import EmbeddedKafka
 from streams.reviews import ReviewDesk
 from streams.store.database import Database
 from streams.store.reviews import PostgresReviews
-from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
+from streams.store.task_rows import Progress, finished_row, progress_row
+from streams.store.tasks import PostgresTaskIndex
 from streams.topic_admin import create_missing
 
 pytestmark = pytest.mark.integration
@@ -81,7 +82,7 @@ async def scene(kafka: EmbeddedKafka, database: Database, empty_database_url: st
     task = a_task(task_id=f"task-{secrets.token_hex(6)}")
     held = a_validated(task=task)
     await reviews.put(a_review_requested(held=held))
-    await tasks.upsert_progress([TaskProgress(task=task, progress=Progress.IN_REVIEW, replay=2)])
+    await tasks.put([progress_row(task, Progress.IN_REVIEW, replay=2)])
     return Scene(
         brokers=kafka.bootstrap_servers,
         database_url=empty_database_url,
@@ -122,7 +123,7 @@ async def test_a_rejected_page_ends_its_task(scene: Scene) -> None:
 
     [end] = await scene.sent(FINISHED)
     finished = decode(end.value, TaskFinished)
-    await scene.tasks.finish([finished])
+    await scene.tasks.put([finished_row(finished)])
     row = await scene.tasks.get(scene.task.submission_id)
     assert (finished.outcome, finished.replay) == (Outcome.REJECTED, 2)
     assert finished.reason == "rejected by ann: the price is out of date"

@@ -8,7 +8,8 @@ from builders import a_finished, a_spend, a_task
 from schemas.base import Lane, Outcome
 from streams.store.batches import Batch, PostgresBatches
 from streams.store.database import Database
-from streams.store.tasks import PostgresTaskIndex, Progress, TaskProgress
+from streams.store.task_rows import Progress, finished_row, progress_row
+from streams.store.tasks import PostgresTaskIndex
 
 pytestmark = pytest.mark.integration
 
@@ -45,12 +46,12 @@ async def test_the_counts_of_a_load_add_up(database: Database) -> None:
     await batches.create(BATCH)
     await batches.set_sent("batch-1", 9)
     await batches.set_sent("batch-1", 8)
-    await index.upsert_progress(
-        TaskProgress(task=a_task(row=row), progress=progress)
+    await index.put(
+        progress_row(a_task(row=row), progress)
         for row, progress in enumerate([Progress.ACCEPTED, Progress.GENERATED, Progress.IN_REVIEW], start=1)
     )
-    await index.finish(
-        a_finished(task=a_task(row=row), outcome=outcome, spend=SPEND)
+    await index.put(
+        finished_row(a_finished(task=a_task(row=row), outcome=outcome, spend=SPEND))
         for row, outcome in enumerate([Outcome.PUBLISHED, Outcome.PUBLISHED, Outcome.REJECTED], start=4)
     )
 
@@ -67,7 +68,9 @@ async def test_the_counts_of_a_load_add_up(database: Database) -> None:
 async def test_a_load_is_finished_when_every_row_has_an_outcome(database: Database) -> None:
     batches = PostgresBatches(database)
     await batches.create(BATCH)
-    await PostgresTaskIndex(database).finish(a_finished(task=a_task(row=row)) for row in range(1, 11))
+    await PostgresTaskIndex(database).put(
+        finished_row(a_finished(task=a_task(row=row))) for row in range(1, 11)
+    )
 
     assert await batches.set_finished("batch-1")
     assert await batches.set_finished("batch-1")
@@ -82,7 +85,7 @@ async def test_results_come_in_row_order_over_many_reads(
 ) -> None:
     monkeypatch.setattr("streams.store.batches.RESULT_ROWS", 3)
     rows = [5, 3, 1, 10, 2, 4, 7, 6, 9, 8]
-    await PostgresTaskIndex(database).finish(a_finished(task=a_task(row=row)) for row in rows)
+    await PostgresTaskIndex(database).put(finished_row(a_finished(task=a_task(row=row))) for row in rows)
 
     results = [task.row_number async for task in PostgresBatches(database).results("batch-1")]
 

@@ -14,6 +14,7 @@ from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
 from streams.store.task_calls import PostgresTaskCalls
 from streams.store.task_events import EventKind, PostgresTaskEvents
+from streams.store.task_rows import finished_row
 from streams.store.tasks import PostgresTaskIndex
 
 pytestmark = pytest.mark.integration
@@ -101,7 +102,8 @@ async def test_an_answer_comes_back_with_who_gave_it_and_how_soon(database: Data
 async def test_an_unknown_tasks_neighbours_in_order_are_found(database: Database) -> None:
     index = PostgresTaskIndex(database)
     ids = [f"row-{n}" for n in range(1, 10)]
-    await index.finish([a_finished(task=a_task(task_id=task_id, row=1)) for task_id in (*ids, ids[0])])
+    ends = [a_finished(task=a_task(task_id=task_id, row=1)) for task_id in (*ids, ids[0])]
+    await index.put(map(finished_row, ends))
 
     assert await index.neighbours("row-45") == ["row-2", "row-3", "row-4", "row-5", "row-6", "row-7"]
     assert await index.neighbours("a") == ["row-1", "row-2", "row-3"]
