@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from builders import a_document, a_task
+from fixtures.broker import until
 from fixtures.store import a_live_worker
 from processors.ports import Claimed, PageVersion, Recorded, SlugTaken
 from schemas.base import Outcome
@@ -102,3 +103,30 @@ async def test_what_a_page_reads_does_not_grow_with_its_site(one_connection: Dat
     await one_connection.fetch("SELECT pg_stat_force_next_flush()")
     [row] = await one_connection.fetch("SELECT sum(seq_tup_read + idx_tup_fetch) FROM pg_stat_user_tables")
     assert row["sum"] < 10 * len(pages)
+
+
+async def test_groups_of_two_workers_that_want_the_same_names_do_not_deadlock(
+    database: Database,
+) -> None:
+    async def reserve(worker: str, numbers: list[int]) -> list[object]:
+        index = PostgresPageIndex(database)
+        tasks = [(number, a_task(task_id=f"{worker}-{number}")) for number in numbers]
+        return await asyncio.gather(*(index.reserve(task, f"page-{n}", f"Page {n}") for n, task in tasks))
+
+    async def both_wait() -> bool:
+        rows = await database.fetch("SELECT pid FROM pg_locks WHERE NOT granted")
+        return len({row["pid"] for row in rows}) == 2
+
+    async with database.connection() as connection:
+        blocker = connection.transaction()
+        await blocker.start()
+        await connection.execute("INSERT INTO page_names VALUES ('flights', 'slug', 'page-50', 'blocker')")
+        orders = {"a": list(range(100)), "b": list(reversed(range(100)))}
+        reserved = [asyncio.create_task(reserve(worker, numbers)) for worker, numbers in orders.items()]
+        await until(both_wait)
+        await blocker.rollback()
+    held = await asyncio.gather(*reserved)
+
+    [row] = await database.fetch("SELECT count(*) AS names FROM page_names")
+    assert row["names"] == 200
+    assert sum(names == {} for worker in held for names in worker) == 100
