@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ import orjson
 from processors.clock import Clock
 from processors.errors import SinkRejectedError
 from processors.ports import PageVersion, PublishedPage
-from processors.sinks.folder import append_line, failure, locked, site_folder, sync_folder, write_atomic
+from processors.sinks.folder import append_line, failure, locked, opened_site, read_file, write_atomic
 from processors.sinks.rendering import html_file, markdown_file
 
 LOG_FILE = ".sink-log.jsonl"
@@ -71,24 +72,25 @@ class FilesSink:
                 f"slug {slug!r} cannot be a page's: index and index-<n> are the site's own"
             )
         try:
-            folder = site_folder(self.root, page.task.target.site)
-            with locked(folder / _lock_name(slug)):
+            with opened_site(self.root, page.task.target.site) as folder, locked(folder, _lock_name(slug)):
                 return self._put(folder, page)
         except OSError as error:
             raise failure(error) from error
 
-    def _put(self, folder: Path, page: PageVersion) -> PublishedPage:
-        markdown = folder / f"{page.document.slug}.md"
-        html = folder / f"{page.document.slug}.html"
-        url = page_url(self.base_url, page.task.target.site, page.document.slug) or html.as_uri()
+    def _put(self, folder: int, page: PageVersion) -> PublishedPage:
+        slug = page.document.slug
+        url = self._url(page.task.target.site, slug)
         content = markdown_file(page)
-        effect = _content(markdown) != content
+        effect = read_file(folder, f"{slug}.md") != content
         if effect:
-            write_atomic(html, html_file(page, url))
-            write_atomic(markdown, content)
-            sync_folder(folder)
-        append_line(folder / LOG_FILE, self._log_line(page, effect=effect))
+            write_atomic(folder, f"{slug}.html", html_file(page, url))
+            write_atomic(folder, f"{slug}.md", content)
+            os.fsync(folder)
+        append_line(folder, LOG_FILE, self._log_line(page, effect=effect))
         return PublishedPage(url=url, effect=effect)
+
+    def _url(self, site: str, slug: str) -> str:
+        return page_url(self.base_url, site, slug) or (self.root.resolve() / site / f"{slug}.html").as_uri()
 
     def _log_line(self, page: PageVersion, *, effect: bool) -> bytes:
         line = {
@@ -105,13 +107,6 @@ class FilesSink:
 def page_url(base_url: str | None, site: str, slug: str) -> str | None:
     """Return where a page is served, or None without a base."""
     return None if base_url is None else f"{base_url}/{site}/{slug}.html"
-
-
-def _content(path: Path) -> bytes | None:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError:
-        return None
 
 
 def _lock_name(slug: str) -> str:

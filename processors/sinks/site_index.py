@@ -1,5 +1,6 @@
 """A site's index pages and sitemap, made of what is published there."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from xml.sax.saxutils import escape
 
 from processors.errors import SinkRejectedError
 from processors.sinks.files import page_url
-from processors.sinks.folder import failure, locked, site_folder, sync_folder, write_atomic
+from processors.sinks.folder import failure, locked, opened_site, write_atomic
 from processors.sinks.rendering import template
 
 PAGES_MAX = 2_000_000
@@ -71,7 +72,8 @@ def write_site_index(root: Path, site: str, base_url: str | None, pages: Iterabl
             f"slash at its end, at most {BASE_URL_CHARS_MAX} characters"
         )
     try:
-        _write(site_folder(root, site), site, base_url, listed)
+        with opened_site(root, site) as folder:
+            _write(folder, site, base_url, listed)
     except OSError as error:
         raise failure(error) from error
     return len(listed)
@@ -111,16 +113,16 @@ def sitemap_files(site: str, base_url: str, pages: Sequence[SitePage]) -> Iterat
     yield "sitemap.xml", _document("sitemapindex", entries)
 
 
-def _write(folder: Path, site: str, base_url: str | None, pages: Sequence[SitePage]) -> None:
-    with locked(folder / LOCK_FILE):
+def _write(folder: int, site: str, base_url: str | None, pages: Sequence[SitePage]) -> None:
+    with locked(folder, LOCK_FILE):
         written = set()
         for name, content in _files(site, base_url, pages):
-            write_atomic(folder / name, content)
+            write_atomic(folder, name, content)
             written.add(name)
-        for path in folder.iterdir():
-            if OWN_FILE.fullmatch(path.name) and path.name not in written:
-                path.unlink()
-        sync_folder(folder)
+        for name in os.listdir(folder):
+            if OWN_FILE.fullmatch(name) and name not in written:
+                os.unlink(name, dir_fd=folder)
+        os.fsync(folder)
 
 
 def _files(site: str, base_url: str | None, pages: Sequence[SitePage]) -> Iterator[tuple[str, bytes]]:

@@ -1,16 +1,23 @@
 """Names of a site's pages, and the published pages themselves: tables `page_names` and `publications`."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
+
+import asyncpg
+import orjson
 
 from processors.ports import PageIndex
 from schemas.task import Task
 from streams.store.database import Database, Row
+from streams.store.groups import Groups
 from streams.store.text import storable
 
 PAGE_ROWS: Final = 500
+TAKEN: Final = "PN001"
+"""SQLSTATE of names that were not reserved because one of them is another task's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,8 +43,19 @@ class SitePage:
     updated_at: datetime
 
 
+class _Names(NamedTuple):
+    """The columns of RESERVE, in their order."""
+
+    site: str
+    task_id: str
+    slug: str
+    title: str
+
+
 class PostgresPageIndex(PageIndex):
     """Each name is a row that belongs to the first task that reserved it.
+
+    Names are reserved in groups: one statement and one flush of the disk for all that came meanwhile.
 
     Args:
         database: where the rows are.
@@ -45,24 +63,26 @@ class PostgresPageIndex(PageIndex):
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._groups = Groups(self._reserve_group)
 
     async def reserve(self, task: Task, slug: str, title: str) -> Mapping[str, str]:
         """Reserve both names in place of the task's earlier ones, or neither; see the port."""
-        site, task_id = task.target.site, task.task_id
-        names = (["slug", "title"], [slug, _folded(title)])
-        async with self._database.connection() as connection:
-            transaction = connection.transaction()
-            await transaction.start()
+        return await self._groups.put(_Names(task.target.site, task.task_id, slug, _folded(title)))
+
+    async def _reserve_group(self, group: list[_Names]) -> list[Mapping[str, str]]:
+        """Reserve all at once; where a name is taken, or a task comes twice, each page by itself."""
+        if len({(names.site, names.task_id) for names in group}) == len(group):
             try:
-                await connection.execute(INSERT_NAMES, site, task_id, *names)
-                rows = await connection.fetch(SELECT_HOLDERS, site, task_id, *names)
-                if not rows:
-                    await connection.execute(DELETE_OTHERS, site, task_id, *names)
-            except BaseException:
-                await transaction.rollback()
-                raise
-            await (transaction.rollback() if rows else transaction.commit())
-        return {row["kind"]: row["task_id"] for row in rows}
+                await self._database.fetch(RESERVE, *map(list, zip(*group, strict=True)))
+            except asyncpg.PostgresError as error:
+                if error.sqlstate != TAKEN:
+                    raise
+                if len(group) == 1:
+                    return [orjson.loads(error.detail or "")]
+            else:
+                return [{} for _ in group]
+        alone = await asyncio.gather(*(self._reserve_group([names]) for names in group))
+        return [holders for [holders] in alone]
 
     async def published(self, site: str) -> AsyncIterator[SitePage]:
         """Yield the site's pages in slug order, PAGE_ROWS at a time: memory does not grow with the site.
@@ -87,23 +107,7 @@ def _page(row: Row) -> SitePage:
     return SitePage(**dict(row))
 
 
-# Everyone takes a slug before a title: two tasks never wait for each other.
-INSERT_NAMES: Final = """
-INSERT INTO page_names (site, kind, value, task_id)
-SELECT $1, kind, value, $2 FROM unnest($3::text[], $4::text[]) AS names (kind, value)
-ORDER BY kind
-ON CONFLICT DO NOTHING
-"""
-
-SELECT_HOLDERS: Final = """
-SELECT kind, task_id FROM page_names
-WHERE site = $1 AND task_id <> $2 AND (kind, value) IN (SELECT * FROM unnest($3::text[], $4::text[]))
-"""
-
-DELETE_OTHERS: Final = """
-DELETE FROM page_names
-WHERE site = $1 AND task_id = $2 AND (kind, value) NOT IN (SELECT * FROM unnest($3::text[], $4::text[]))
-"""
+RESERVE: Final = "SELECT reserve_page_names($1, $2, $3, $4)"
 
 # A page that is being replaced still stands at its address.
 SELECT_PUBLISHED: Final = """

@@ -8,6 +8,7 @@ from processors.errors import ClaimedElsewhereError
 from processors.ports import Claimed, PageVersion, PublicationRegistry, Recorded, SlugTaken
 from schemas.base import Outcome
 from streams.store.database import Connection, Database, Row
+from streams.store.groups import Groups
 from streams.store.text import storable
 from streams.store.waiting import WAIT_S_MAX, Polls
 
@@ -21,6 +22,8 @@ Claim: TypeAlias = Recorded | Claimed | SlugTaken
 
 class PostgresPublications(PublicationRegistry):
     """Each page is a row that is claimed before the sink is called and completed after it.
+
+    Both are written in groups: one statement and one flush of the disk for all that came meanwhile.
 
     Args:
         database: where the rows are.
@@ -41,16 +44,13 @@ class PostgresPublications(PublicationRegistry):
         self._worker_id = worker_id
         self._wait_s_max = wait_s_max
         self._claim_s_max = claim_s_max
+        self._claims = Groups(self._claim_group)
+        self._completions = Groups(self._complete_group)
 
     async def claim(self, page: PageVersion) -> Claim:
         """Claim the page for writing, or say why not to write it; see the port."""
         async for _ in Polls(self._wait_s_max):
-            try:
-                claim = await self._claim_new(page) or await self._claim_known(page)
-            except asyncpg.UniqueViolationError as error:
-                if error.constraint_name != SLUG_CONSTRAINT:
-                    raise
-                claim = await self._slug_taken(page)
+            claim = Claimed() if await self._claims.put(page) else await self._claim_known(page)
             if claim is not None:
                 return claim
         raise ClaimedElsewhereError(
@@ -65,43 +65,52 @@ class PostgresPublications(PublicationRegistry):
 
     async def complete(self, page: PageVersion, url: str) -> None:
         """Record that the page is published; completing again changes nothing. See the port."""
-        task = page.task
-        await self._database.fetch(
-            COMPLETE,
-            *(task.target.site, task.task_id, page.revision, page.content_hash),
-            *(url, task.submission_id, Outcome.PUBLISHED.value),
-        )
+        await self._completions.put((page, url))
 
-    async def _claim_new(self, page: PageVersion) -> Claimed | None:
-        """A page without a row has no outcome either: one statement is enough."""
-        row = await self._database.fetch_row(INSERT_CLAIM, *_values(page), self._worker_id)
-        return None if row is None else Claimed()
+    async def _claim_group(self, pages: list[PageVersion]) -> list[bool]:
+        """Claim those pages that have no row, and so no outcome either; of two of one page, the first."""
+        columns = map(list, zip(*map(_values, pages), strict=True))
+        rows = await self._database.fetch(INSERT_CLAIMS, *columns, self._worker_id)
+        made = {(row["site"], row["task_id"]): True for row in rows}
+        return [made.pop((page.task.target.site, page.task.task_id), False) for page in pages]
+
+    async def _complete_group(self, completions: list[tuple[PageVersion, str]]) -> list[None]:
+        columns = map(list, zip(*(_completion(page, url) for page, url in completions), strict=True))
+        await self._database.fetch(COMPLETE, *columns, Outcome.PUBLISHED.value)
+        return [None] * len(completions)
 
     async def _claim_known(self, page: PageVersion) -> Claim | None:
+        try:
+            async with self._database.transaction() as connection:
+                return await self._decide(connection, page)
+        except asyncpg.UniqueViolationError as error:
+            if error.constraint_name != SLUG_CONSTRAINT:
+                raise
+        async with self._database.connection() as connection:
+            return await _slug_taken(connection, page)
+
+    async def _decide(self, connection: Connection, page: PageVersion) -> Claim | None:
         """Decide under the row's lock, so that what is read still holds when it is written."""
         task = page.task
-        async with self._database.transaction() as connection:
-            row = await connection.fetchrow(LOCK_PAGE, task.target.site, task.task_id, self._claim_s_max)
-            decided = await connection.fetchrow(SELECT_OUTCOME, task.submission_id)
-            if decided is not None:
-                return _recorded(decided)
-            if row is None or row["live"]:
-                return None
-            if row["state"] == "published" and _same_content(row, page):
-                return await _record_unchanged(connection, page)
-            await connection.execute(UPDATE_CLAIM, *_values(page), self._worker_id)
-            return Claimed()
+        row = await connection.fetchrow(LOCK_PAGE, task.target.site, task.task_id, self._claim_s_max)
+        decided = await connection.fetchrow(SELECT_OUTCOME, task.submission_id)
+        if decided is not None:
+            return _recorded(decided)
+        if row is None:
+            return await _slug_taken(connection, page)
+        if row["live"]:
+            return None
+        if row["state"] == "published" and _same_content(row, page):
+            return await _record_unchanged(connection, page)
+        await connection.execute(UPDATE_CLAIM, *_values(page), self._worker_id)
+        return Claimed()
 
-    async def _slug_taken(self, page: PageVersion) -> SlugTaken | None:
-        """None when the slug may be had at the next turn.
 
-        Its owner has changed its slug meanwhile, or the owner is this very page: of two claims of a new page
-        at the same time, PostgreSQL may refuse the later one for its slug, not for its key, because
-        `ON CONFLICT` speaks for one constraint only.
-        """
-        task = page.task
-        row = await self._database.fetch_row(SELECT_OWNER, task.target.site, page.document.slug, task.task_id)
-        return None if row is None else SlugTaken(row["task_id"])
+async def _slug_taken(connection: Connection, page: PageVersion) -> SlugTaken | None:
+    """None when its owner has changed its slug meanwhile: it may be had at the next turn."""
+    task = page.task
+    row = await connection.fetchrow(SELECT_OWNER, task.target.site, page.document.slug, task.task_id)
+    return None if row is None else SlugTaken(row["task_id"])
 
 
 def _values(page: PageVersion) -> tuple[object, ...]:
@@ -110,6 +119,14 @@ def _values(page: PageVersion) -> tuple[object, ...]:
         *(page.task.target.site, page.task.task_id, document.slug),
         *(storable(document.title), storable(document.description)),
         *(page.revision, page.content_hash, document.simulated),
+    )
+
+
+def _completion(page: PageVersion, url: str) -> tuple[object, ...]:
+    task = page.task
+    return (
+        *(task.target.site, task.task_id, page.document.slug, page.revision, page.content_hash),
+        *(url, task.submission_id),
     )
 
 
@@ -131,12 +148,17 @@ def _recorded(row: Row) -> Recorded:
     return Recorded(outcome=Outcome(row["outcome"]), url=row["url"], content_hash=row["content_hash"])
 
 
-INSERT_CLAIM: Final = """
+# In one order, so that no two statements wait for each other; of a page that comes twice, the first is taken.
+# A conflict may be one of the page or one of its slug.
+INSERT_CLAIMS: Final = """
 INSERT INTO publications (site, task_id, slug, title, description, revision, content_hash, simulated,
                           state, worker_id)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 'publishing', $9)
-ON CONFLICT (site, task_id) DO NOTHING
-RETURNING task_id
+SELECT site, task_id, slug, title, description, revision, content_hash, simulated, 'publishing', $9
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::boolean[])
+     WITH ORDINALITY AS p (site, task_id, slug, title, description, revision, content_hash, simulated, place)
+ORDER BY site, task_id, place
+ON CONFLICT DO NOTHING
+RETURNING site, task_id
 """
 
 LOCK_PAGE: Final = """
@@ -169,13 +191,4 @@ RETURNING outcome, url, content_hash
 
 SELECT_OWNER: Final = "SELECT task_id FROM publications WHERE site = $1 AND slug = $2 AND task_id <> $3"
 
-# A page that another worker has claimed anew keeps that claim; this submission is published all the same.
-COMPLETE: Final = """
-WITH completed AS (
-    UPDATE publications SET state = 'published', url = $5, updated_at = now()
-    WHERE site = $1 AND task_id = $2 AND revision = $3 AND content_hash = $4 AND state = 'publishing'
-)
-INSERT INTO publication_outcomes (submission_id, site, task_id, outcome, url, content_hash)
-VALUES ($6, $1, $2, $7, $5, $4)
-ON CONFLICT (submission_id) DO NOTHING
-"""
+COMPLETE: Final = "SELECT complete_publications($1, $2, $3, $4, $5, $6, $7, $8)"

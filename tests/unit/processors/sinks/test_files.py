@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
@@ -162,10 +163,10 @@ async def test_a_failed_write_leaves_the_old_page_whole(
 async def test_a_crash_between_the_two_renames_is_repaired_with_one_effect(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die_at_markdown(path: Path, content: bytes) -> None:
-        if path.suffix == ".md":
+    def die_at_markdown(site: int, name: str, content: bytes) -> None:
+        if name.endswith(".md"):
             raise CrashError
-        folder.write_atomic(path, content)
+        folder.write_atomic(site, name, content)
 
     with monkeypatch.context() as patch:
         patch.setattr(files, "write_atomic", die_at_markdown)
@@ -190,15 +191,39 @@ async def test_a_lock_that_is_never_freed_ends_the_wait(
     await sink.publish(a_page())
     lock = next((tmp_path / "flights").glob(".lock-*"))
 
-    with folder.locked(lock), pytest.raises(SinkUnavailableError, match="was held"):
+    with (
+        folder.opened_site(tmp_path, "flights") as site,
+        folder.locked(site, lock.name),
+        pytest.raises(SinkUnavailableError, match="was held"),
+    ):
         await sink.publish(a_page())
 
 
 def test_a_log_line_that_is_cut_short_is_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", lambda *_: 1)
 
-    with pytest.raises(OSError, match="1 of 4 bytes"):
-        folder.append_line(tmp_path / "log", b"abc\n")
+    with folder.opened_site(tmp_path, "flights") as site, pytest.raises(OSError, match="1 of 4 bytes"):
+        folder.append_line(site, "log", b"abc\n")
+
+
+def test_a_file_is_whole_though_the_system_takes_it_in_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, content: write(descriptor, content[:3]))
+
+    with folder.opened_site(tmp_path, "flights") as site:
+        folder.write_atomic(site, "page.md", b"0123456789")
+
+    assert (tmp_path / "flights" / "page.md").read_bytes() == b"0123456789"
+
+
+async def test_a_site_folder_that_is_taken_away_is_made_again(tmp_path: Path) -> None:
+    sink = a_sink(tmp_path / "root")
+    await sink.publish(a_page())
+    shutil.rmtree(tmp_path / "root")
+
+    assert (await sink.publish(a_page())).effect
 
 
 def test_html_of_the_body_and_links_that_run_scripts_stay_text() -> None:
