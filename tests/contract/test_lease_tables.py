@@ -1,14 +1,17 @@
-"""The table of what is lent: the same claims hold for the fake and for PostgreSQL."""
+"""The table of what is lent: the same claims hold for the fake, for PostgreSQL and for Redis."""
 
 import asyncio
 from collections.abc import Callable
 
 import pytest
+from redis.asyncio import Redis
 
 from fakes.lease_table import FakeLeaseRows, FakeLeaseTable
+from fixtures.redis_server import write_rows
 from processors.gateway.lending import LEASE_S, LeaseTable, Wish
 from streams.store.database import Database
 from streams.store.limit_leases import PostgresLeaseTable
+from streams.store.limit_leases_redis import RedisLeaseTable
 
 Tables = Callable[[str], LeaseTable]
 
@@ -25,8 +28,24 @@ def postgres_tables(request: pytest.FixtureRequest) -> Tables:
     return lambda worker_id: PostgresLeaseTable(database, worker_id)
 
 
-@pytest.fixture(params=["fake", pytest.param("postgres", marks=pytest.mark.integration)])
+@pytest.fixture
+async def redis_tables(redis: Redis) -> Tables:
+    for provider in ("p", "q"):
+        await write_rows(redis, provider)
+    return lambda worker_id: RedisLeaseTable(redis, worker_id)
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("postgres", marks=pytest.mark.integration),
+        pytest.param("redis", marks=pytest.mark.integration),
+    ]
+)
 def tables(request: pytest.FixtureRequest) -> Tables:
+    if request.param == "redis":
+        opened: Tables = request.getfixturevalue("redis_tables")
+        return opened
     return fake_tables() if request.param == "fake" else postgres_tables(request)
 
 
