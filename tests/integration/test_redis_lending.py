@@ -1,14 +1,16 @@
-"""Lenders on real Redis, which is killed and comes back empty."""
+"""Lenders on real Redis, which is killed or emptied."""
 
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
+from redis.asyncio import Redis
 
 from fixtures.broker import until
 from fixtures.redis_server import RedisServer, write_rows
+from processors.errors import StoreUnavailableError
 from processors.gateway import lender, lending
 from processors.gateway.lender import Lender
 from processors.gateway.limits import ProviderLimits
@@ -45,12 +47,16 @@ class Work(ProviderLimits):
         assert sum(worker.share for worker in self._workers) <= 1 + ROUNDING
 
 
+def a_lender(client: Redis, work: Work, name: str) -> Lender:
+    opened = Lender("p", work, RedisLeaseTable(client, name))
+    opened.set_share(SHARE)
+    return opened
+
+
 @asynccontextmanager
-async def lent(server: RedisServer, work: Work, name: str) -> AsyncIterator[None]:
+async def kept(server: RedisServer, work: Work, name: str) -> AsyncIterator[None]:
     async with redis_client(server.url) as client:
-        kept = Lender("p", work, RedisLeaseTable(client, name))
-        kept.set_share(SHARE)
-        ticking = asyncio.create_task(limit_lending.keep_lending([kept]))
+        ticking = asyncio.create_task(limit_lending.keep_lending([a_lender(client, work, name)]))
         yield
         assert not ticking.done()
         ticking.cancel()
@@ -76,7 +82,7 @@ async def test_two_workers_lend_keep_to_their_own_while_redis_is_dead_and_lend_a
     first, second = Work(workers, busy=False), Work(workers, busy=True)
     async with redis_client(own_redis_server.url) as client:
         await write_rows(client, "p")
-    async with lent(own_redis_server, first, "first"), lent(own_redis_server, second, "second"):
+    async with kept(own_redis_server, first, "first"), kept(own_redis_server, second, "second"):
         await until(lambda: second.share == pytest.approx(SHARE + LENT))
         first.busy = True
         own_redis_server.kill()
@@ -87,3 +93,27 @@ async def test_two_workers_lend_keep_to_their_own_while_redis_is_dead_and_lend_a
         second.busy = False
         await asyncio.to_thread(own_redis_server.start)
         await until(lambda: first.share == pytest.approx(SHARE + LENT))
+
+
+async def test_who_lent_uses_nothing_of_it_when_redis_forgets_who_borrowed(redis: Redis) -> None:
+    workers: list[Work] = []
+    first, second = Work(workers, busy=False), Work(workers, busy=True)
+    lends, borrows = a_lender(redis, first, "first"), a_lender(redis, second, "second")
+    await write_rows(redis, "p")
+    await lends.tick()
+    await borrows.tick()
+
+    await redis.flushall()
+    first.busy = True
+    with pytest.raises(StoreUnavailableError, match="is new"):
+        await lends.tick()
+
+    assert (first.share, second.share) == pytest.approx((SHARE - LENT, SHARE + LENT))
+    await until(lambda: second.share == SHARE)
+
+    async def has_taken_back() -> bool:
+        with suppress(StoreUnavailableError):
+            await lends.tick()
+        return first.share == SHARE
+
+    await until(has_taken_back)
