@@ -43,7 +43,8 @@ class Settings(BaseSettings):
         None, description="PostgreSQL URL (version 15 or later); default: the embedded one."
     )
     redis: SecretStr | None = Field(
-        None, description="Redis URL; default: idle shares of limits are lent through PostgreSQL."
+        None,
+        description="Redis URL, through which idle shares of limits are lent; default: through PostgreSQL.",
     )
     recipes: Annotated[tuple[Path, ...], NoDecode] = Field(
         (Path("recipes"),), description="Recipe folders, or folders of such, joined by colons."

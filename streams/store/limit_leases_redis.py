@@ -16,7 +16,7 @@ KEY: Final = "pressline:limit_leases:"
 FORGET_S: Final = 3_600
 TRIES_MAX: Final = 10
 """Of those that write at once one succeeds; the others come again, at most PAUSE_S_MAX later."""
-PAUSE_S_MAX: Final = 0.05
+PAUSE_S_MAX: Final = 0.1
 
 
 class Entry(Message):
@@ -120,6 +120,10 @@ class RedisLeaseTable(LeaseTable):
             pipe.time()
             pipe.info("server")
             value, (seconds, microseconds), info = await pipe.execute()
+        if "run_id" not in info:
+            raise StoreUnavailableError(
+                "this Redis tells no run_id, without which a loss goes unnoticed: unset PRESSLINE_REDIS"
+            )
         return value or NOTHING, seconds + microseconds / 1e6, str(info["run_id"])
 
     async def _write(self, key: str, read: bytes, rows: Rows) -> bool:

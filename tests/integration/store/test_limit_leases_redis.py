@@ -137,6 +137,14 @@ async def test_another_type_of_value_counts_as_away(redis: Redis) -> None:
         await RedisLeaseTable(redis, "busy").exchange("p", WANT)
 
 
+async def test_a_server_without_an_id_is_not_lent_through(redis: Redis) -> None:
+    await write_rows(redis, "p")
+    redis.set_response_callback("INFO", lambda *_args, **_options: {})
+
+    with pytest.raises(StoreUnavailableError, match="tells no run_id"):
+        await RedisLeaseTable(redis, "busy").exchange("p", WANT)
+
+
 async def test_a_server_that_hangs_is_left_at_once_and_used_again(own_redis_server: RedisServer) -> None:
     async with redis_client(own_redis_server.url) as client:
         await write_rows(client, "p")
