@@ -65,7 +65,7 @@ simulate: $(DEV_STAMP) ## Break engine and gateway on a virtual clock, SEEDS tim
 
 lock: $(DEV_STAMP) ## Renew the hash-locked requirements from pyproject.toml.
 	@for name in runtime embedded dev; do \
-	  extra="--extra otel --extra tokens"; [ $$name = runtime ] || extra="--extra $$name"; \
+	  extra="--extra otel --extra redis --extra tokens"; [ $$name = runtime ] || extra="--extra $$name"; \
 	  $(BIN)/uv pip compile --quiet --generate-hashes --python-version 3.11 --universal --no-emit-index-url \
 	    --no-emit-find-links --no-annotate --no-header $$extra pyproject.toml -o $(LOCKS)/$$name.txt; \
 	done

@@ -8,7 +8,7 @@
     │   ├── ProviderMalformedError      an answer that is not of the provider's own format
     │   ├── SinkUnavailableError        the destination does not answer
     │   └── UnavailableError            a part of Pressline is away; uses up no attempt
-    │       ├── StoreUnavailableError   PostgreSQL does not answer
+    │       ├── StoreUnavailableError   PostgreSQL, or Redis where one is set, does not answer
     │       ├── LimitWaitError          no turn yet on this worker's share of a provider's limit
     │       ├── ClaimedElsewhereError   another live worker is at this very call or page
     │       ├── ScopeClosedError        a breaker or a person holds the work back
@@ -113,7 +113,7 @@ class UnavailableError(TransientError):
 
 
 class StoreUnavailableError(UnavailableError):
-    """PostgreSQL does not answer."""
+    """PostgreSQL, or Redis where one is set, does not answer."""
 
 
 class LimitWaitError(UnavailableError):

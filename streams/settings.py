@@ -42,6 +42,10 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="PostgreSQL URL (version 15 or later); default: the embedded one."
     )
+    redis: SecretStr | None = Field(
+        None,
+        description="Redis URL, through which idle shares of limits are lent; default: through PostgreSQL.",
+    )
     recipes: Annotated[tuple[Path, ...], NoDecode] = Field(
         (Path("recipes"),), description="Recipe folders, or folders of such, joined by colons."
     )
@@ -87,6 +91,13 @@ class Settings(BaseSettings):
     drain_s: float = Field(30.0, ge=0, le=3600, description="Seconds that calls may take to end at a stop.")
     web_host: str = Field("127.0.0.1", description="Address of health page and metrics.")
     web_port: int = Field(6066, ge=1, le=65535, description="Port of health page and metrics.")
+
+    @field_validator("redis")
+    @classmethod
+    def _scheme(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not value.get_secret_value().startswith(("redis://", "rediss://")):
+            raise ValueError("expected a URL that begins with redis:// or rediss://")
+        return value
 
     @field_validator("recipes", mode="before")
     @classmethod
@@ -170,9 +181,10 @@ def child_environment(settings: Settings) -> dict[str, str]:
     values["home"] = settings.home.resolve()
     values["recipes"] = os.pathsep.join(map(str, settings.recipes))
     values["stages"] = ",".join(settings.stages)
-    if settings.database_url is not None:
-        values["database_url"] = settings.need_database()
-    return dict(os.environ) | {f"PRESSLINE_{name.upper()}": str(value) for name, value in values.items()}
+    shown = {name: value.get_secret_value() for name, value in values.items() if isinstance(value, SecretStr)}
+    return dict(os.environ) | {
+        f"PRESSLINE_{name.upper()}": str(value) for name, value in (values | shown).items()
+    }
 
 
 def provider_keys(names: Iterable[str]) -> Mapping[str, SecretStr]:

@@ -36,6 +36,7 @@ from streams.engine.gate import StageGate
 from streams.engine.group import GroupSettings
 from streams.engine.state import ConsumerHealth
 from streams.health import Health, judge
+from streams.lease_tables import open_lease_table
 from streams.limit_lending import keep_lending
 from streams.models import open_models
 from streams.pipeline import PIPELINE
@@ -50,7 +51,6 @@ from streams.store.cached_answers import PostgresAnswerStore
 from streams.store.claim_checks import PostgresClaimStore
 from streams.store.database import Database
 from streams.store.journal import PostgresCallJournal
-from streams.store.limit_leases import PostgresLeaseTable
 from streams.store.pages import PostgresPageIndex
 from streams.store.publications import PostgresPublications
 from streams.store.recipes import PostgresRecipeStore
@@ -97,7 +97,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._take_lease()
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
-        table = PostgresLeaseTable(self._lease_database, self.worker_id)
+        table = await self.add_async_context(open_lease_table(settings, self._lease_database, self.worker_id))
         answers = SparedStore(PostgresAnswerStore(self._database), self._telemetry.cache.failed)
         self._models = open_models(
             settings, journal, table, SystemClock(), self.gates, self._call_breakers, answers=answers

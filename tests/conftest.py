@@ -6,7 +6,13 @@ import pytest
 
 DATA = Path(__file__).parent / "data"
 
-pytest_plugins = ["fixtures.embedded", "fixtures.engine", "fixtures.store", "fixtures.worker"]
+pytest_plugins = [
+    "fixtures.embedded",
+    "fixtures.engine",
+    "fixtures.redis_server",
+    "fixtures.store",
+    "fixtures.worker",
+]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

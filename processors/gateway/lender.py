@@ -50,25 +50,31 @@ class Lender:
         self._settled_at_s = _now_s() + SETTLE_S
         self._limits.set_share(share)
 
-    async def tick(self) -> None:
+    async def tick(self) -> bool:
         """Offer, borrow or give back, as things stand now; to be called every TICK_S seconds.
+
+        Returns:
+            Whether the table answered; there may be nothing to ask it.
 
         Raises:
             StoreUnavailableError: the table is away; what is borrowed and lent ends by itself.
         """
         now_s = _now_s()
         if self._share == 0 or now_s < self._settled_at_s:
-            return
+            return False
         if self._limits.waiting():
             self._hungry_at_s = now_s
         self._look(now_s)
+        answered = False
         for _ in range(WRITES_MAX):
             wish = Wish(offered=self._offered, borrowed=self._borrowed, hungry=self._hungry(now_s))
             if not (wish.offered or wish.borrowed or wish.hungry or self._missing):
-                return
+                break
             answer = await self._exchange(wish)
+            answered = True
             if answer is None or answer.written == self._borrowed:
-                return
+                break
+        return answered
 
     def _look(self, now_s: float) -> None:
         """Decide whether to lend, before anything is written."""

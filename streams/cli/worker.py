@@ -6,6 +6,7 @@ import click
 
 from streams.budgets import configured_budgets
 from streams.cli.exits import exit_codes
+from streams.lease_tables import require_redis
 from streams.models import configured_catalogue, missing_keys
 from streams.preparation import prepare
 from streams.recipes import RecipeFolder
@@ -37,6 +38,7 @@ def command(stages: str | None, in_flight: int | None, web_port: int | None, log
         settings = Settings.load(stages=stages, in_flight=in_flight, web_port=web_port)
         # What cannot work is said in one line here, and not in a traceback from inside the shell.
         require_installed()
+        require_redis(settings)
         asyncio.run(prepare(settings))
         RecipeFolder(settings.recipes).read()
         configured_budgets(settings)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
-from streams.doctor import machine, services, work
+from streams.doctor import lending, machine, services, work
 from streams.doctor.finding import Finding
 from streams.settings import Settings
 
@@ -16,6 +16,6 @@ async def examine(settings: Settings) -> AsyncIterator[Finding]:
     """
     for check in (*machine.CHECKS, *work.CHECKS):
         yield await asyncio.to_thread(check, settings)
-    for part in (services.kafka, services.postgres):
+    for part in (services.kafka, services.postgres, lending.redis):
         for finding in await part(settings):
             yield finding

@@ -1,14 +1,19 @@
-"""The table of what is lent: the same claims hold for the fake and for PostgreSQL."""
+"""The table of what is lent: the same claims hold for the fake, for PostgreSQL and for Redis."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
 
 import pytest
+from redis.asyncio import Redis
 
 from fakes.lease_table import FakeLeaseRows, FakeLeaseTable
+from fixtures.redis_server import RedisServer, write_rows
 from processors.gateway.lending import LEASE_S, LeaseTable, Wish
 from streams.store.database import Database
 from streams.store.limit_leases import PostgresLeaseTable
+from streams.store.limit_leases_redis import RedisLeaseTable
+from streams.store.redis_client import redis_client
 
 Tables = Callable[[str], LeaseTable]
 
@@ -25,8 +30,32 @@ def postgres_tables(request: pytest.FixtureRequest) -> Tables:
     return lambda worker_id: PostgresLeaseTable(database, worker_id)
 
 
-@pytest.fixture(params=["fake", pytest.param("postgres", marks=pytest.mark.integration)])
+@pytest.fixture
+async def redis_tables(redis: Redis, redis_server: RedisServer) -> AsyncIterator[Tables]:
+    """Each worker with a connection of its own."""
+    for provider in ("p", "q"):
+        await write_rows(redis, provider)
+    async with AsyncExitStack() as opened:
+
+        def table(worker_id: str) -> LeaseTable:
+            client = redis_client(redis_server.url)
+            opened.push_async_callback(client.aclose)
+            return RedisLeaseTable(client, worker_id)
+
+        yield table
+
+
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("postgres", marks=pytest.mark.integration),
+        pytest.param("redis", marks=pytest.mark.integration),
+    ]
+)
 def tables(request: pytest.FixtureRequest) -> Tables:
+    if request.param == "redis":
+        opened: Tables = request.getfixturevalue("redis_tables")
+        return opened
     return fake_tables() if request.param == "fake" else postgres_tables(request)
 
 

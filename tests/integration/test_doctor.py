@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from fixtures.broker import TOPIC_PARTITIONS
+from fixtures.redis_server import RedisServer
 from fixtures.store import a_live_worker
 from streams.cli import main
 from streams.embedded.kafka import EmbeddedKafka
@@ -20,10 +21,11 @@ RECIPES = Path(__file__).parents[2] / "recipes"
 NOBODY = "127.0.0.1:1"
 
 
-async def _doctor(brokers: str, database_url: str, home: Path) -> Result:
+async def _doctor(brokers: str, database_url: str, home: Path, redis: str = "") -> Result:
     env = {
         "PRESSLINE_BROKERS": brokers,
         "PRESSLINE_DATABASE_URL": database_url,
+        "PRESSLINE_REDIS": redis,
         "PRESSLINE_HOME": str(home),
         "PRESSLINE_RECIPES": str(RECIPES),
         "PRESSLINE_PARTITIONS": str(TOPIC_PARTITIONS),
@@ -37,13 +39,19 @@ def _statuses(result: Result) -> dict[str, str]:
 
 
 async def test_everything_that_runs_is_found(
-    kafka: EmbeddedKafka, database: Database, empty_database_url: str, tmp_path: Path
+    kafka: EmbeddedKafka,
+    database: Database,
+    empty_database_url: str,
+    redis_server: RedisServer,
+    tmp_path: Path,
 ) -> None:
     await create_missing(kafka.bootstrap_servers, TOPIC_PARTITIONS, 1)
 
-    result = await _doctor(kafka.bootstrap_servers, empty_database_url, tmp_path)
+    result = await _doctor(kafka.bootstrap_servers, empty_database_url, tmp_path, redis_server.url)
 
-    services = {name: _statuses(result)[name] for name in ("brokers", "topics", "database", "schema")}
+    services = {
+        name: _statuses(result)[name] for name in ("brokers", "topics", "database", "schema", "redis")
+    }
     assert (result.exit_code, set(services.values())) == (0, {"ok"})
 
 
@@ -66,8 +74,11 @@ async def test_a_database_without_our_schema_is_told(
 
 
 async def test_services_that_do_not_answer_are_missing_parts(tmp_path: Path) -> None:
-    result = await _doctor(NOBODY, f"postgresql://ann:secret@{NOBODY}/pressline", tmp_path)
+    result = await _doctor(
+        NOBODY, f"postgresql://ann:secret@{NOBODY}/pressline", tmp_path, f"redis://ann:secret@{NOBODY}"
+    )
 
     statuses = _statuses(result)
     assert (result.exit_code, statuses["brokers"], statuses["database"]) == (3, "fail", "fail")
+    assert statuses["redis"] == "warn"
     assert "secret" not in result.output

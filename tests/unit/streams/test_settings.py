@@ -97,10 +97,20 @@ def test_the_databases_password_is_not_shown() -> None:
     assert settings.need_database() == "postgresql://u:hidden@h/d"
 
 
+def test_the_password_of_redis_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "hidden" not in repr(Settings.load(redis=SecretStr("redis://:hidden@h/0")))
+    monkeypatch.setenv("PRESSLINE_REDIS", "http://:hidden@h")
+
+    with pytest.raises(SettingsError, match=r"PRESSLINE_REDIS: .* begins with redis://") as wrong:
+        Settings.load()
+
+    assert "hidden" not in str(wrong.value)
+
+
 def test_a_child_has_the_same_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = Settings.load(stages="generate,index", recipes="a:b", in_flight=7).with_addresses(
-        brokers="b:1", database_url="postgresql://u:p@h/d", simulated_url="http://s/v1"
-    )
+    settings = Settings.load(
+        stages="generate,index", recipes="a:b", in_flight=7, redis="redis://:p@h"
+    ).with_addresses(brokers="b:1", database_url="postgresql://u:p@h/d", simulated_url="http://s/v1")
     for name, value in child_environment(settings).items():
         monkeypatch.setenv(name, value)
 
