@@ -251,9 +251,9 @@ def _tier_left_too_early() -> Iterator[Patch]:
 def _redelivery_takes_failed_for_sent() -> Iterator[Patch]:
     sent = Redelivery._sent
 
-    async def sent_at_once(self: Any, ready: Any, now: Any) -> bool:
+    async def sent_at_once(self: Any, ready: Any, now: Any) -> int:
         await sent(self, ready, now)
-        return True
+        return len(ready)
 
     yield Redelivery, "_sent", sent_at_once
 

@@ -6,6 +6,7 @@ import contextlib
 from fakes import virtual_time
 from fakes.budget_callers import an_intent
 from fakes.journal import FakeJournal
+from processors.gateway.budgets import Refused
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
 from processors.gateway.journal_writer import CLOSE_S_MAX, JournalWriter
 from streams.engine.draining import CANCEL_S_MAX
@@ -22,12 +23,13 @@ class SlowJournal(FakeJournal):
         super().__init__()
         self._open_s = open_s
 
-    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:
+    async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         await asyncio.sleep(self._open_s)
-        return Opened(1)
+        return await super().open(intent)
 
     async def failed(self, key: CallKey, attempt: int, error: str, *, billed: bool) -> None:
         await asyncio.Event().wait()
+        await super().failed(key, attempt, error, billed=billed)
 
 
 async def _cancelled_s(running: "asyncio.Future[object]") -> float:
