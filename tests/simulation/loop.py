@@ -109,7 +109,7 @@ class _Timer(asyncio.TimerHandle):
 
     def cancel(self) -> None:
         self._cancelled = True
-        self._callback = self._args = None
+        self._callback = self._args = None  # type: ignore[assignment] # as asyncio does it
 
 
 class SimulationLoop(asyncio.BaseEventLoop):

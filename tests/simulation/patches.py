@@ -28,13 +28,18 @@ async def _sleep(self: Service, seconds: float) -> None:
         return
     loop, waiters = asyncio.get_running_loop(), self._stopped._waiters
     woken = loop.create_future()
-    timer = loop.call_later(seconds, lambda: woken.done() or woken.set_result(True))
+    timer = loop.call_later(seconds, _wake, woken)
     waiters.append(woken)
     try:
         await woken
     finally:
         timer.cancel()
         waiters.remove(woken)
+
+
+def _wake(waiter: "asyncio.Future[bool]") -> None:
+    if not waiter.done():
+        waiter.set_result(True)
 
 
 PACKAGES = ("streams.", "processors.", "fakes.")
