@@ -157,10 +157,11 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
             ready.append(record)
         if not ready:
             return
-        if await self._sent(ready, now):
-            held.sent[partition] = ready[-1].offset + 1
-        else:
-            self._pause(held, partition, ready[0].offset, BACKOFF_S)
+        sent = await self._sent(ready, now)
+        if sent:
+            held.sent[partition] = ready[sent - 1].offset + 1
+        if sent < len(ready):
+            self._pause(held, partition, ready[sent].offset, BACKOFF_S)
 
     def _pause(self, held: _Held, partition: TopicPartition, offset: int, wait_s: float) -> None:
         """Let the partition go on with the record at `offset` after `wait_s` seconds."""
@@ -170,13 +171,18 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         self._consumer.pause(partition)
         held.resume_s[partition] = asyncio.get_running_loop().time() + wait_s
 
-    async def _sent(self, records: Iterable[InRecord], now: datetime) -> bool:
-        """Send side by side; return whether the broker has acknowledged every one in SEND_S_MAX seconds."""
+    async def _sent(self, records: Iterable[InRecord], now: datetime) -> int:
+        """Send side by side; return how many, up to the first failure, the broker has acknowledged."""
+        sends = await asyncio.gather(*(self._send_in_time(record, now) for record in records))
+        return [*sends, False].index(False)
+
+    async def _send_in_time(self, record: InRecord, now: datetime) -> bool:
+        """Return whether the broker has acknowledged it in SEND_S_MAX seconds."""
         try:
-            sends = asyncio.gather(*(self._send(record, now) for record in records))
-            await asyncio.wait_for(sends, SEND_S_MAX)
+            async with asyncio.timeout(SEND_S_MAX):
+                await self._send(record, now)
         except (KafkaError, StoreUnavailableError, TimeoutError) as error:
-            log.warning("records of retry topics could not be sent, trying again: %r", error)
+            log.warning("a record of a retry topic could not be sent, trying again: %r", error)
             return False
         return True
 

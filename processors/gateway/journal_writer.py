@@ -14,7 +14,8 @@ from processors.gateway.journal import CallIntent, CallJournal, CallKey, Journal
 JOURNAL_RETRY_S_MAX = 30.0
 BACKOFF_S = 0.05
 BACKOFF_S_MAX = 1.0
-CLOSE_S_MAX = 2.5
+CLOSE_S_MAX = 1.5
+"""Who is cancelled while it opens takes three of them; the engine waits longer than that (CANCEL_S_MAX)."""
 KEPT_MAX = 10_000
 SWEEP_S = 5.0
 

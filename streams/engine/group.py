@@ -84,10 +84,11 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self._commit_lock = asyncio.Lock()
         self._consumer: Any = None
         self._rejoining = False
+        self._leaving = False
 
     async def start(self) -> None:
         """Connect and join."""
-        settings = self._settings
+        settings, self._leaving = self._settings, False
         self._consumer = BoundedConsumer(
             bootstrap_servers=settings.brokers,
             group_id=settings.group,
@@ -135,6 +136,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def stop(self) -> None:
         """Leave the group and disconnect."""
+        self._leaving = True
         self._on_share(0.0)  # others get it now: a worker that still drains would lend it a second time
         if self._consumer is not None:
             await self._consumer.stop()
@@ -215,7 +217,8 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self.throttle()  # a full window that came straight back would grow by a poll at every rebalance
         share = len(assigned) / max(1, self._partitions_in_all())
         log.info("%s: %d partitions assigned, share %.3f", self._settings.group, len(assigned), share)
-        self._on_share(share)
+        # The client ends a rebalance that runs before it leaves: what that gives is others' in a moment.
+        self._on_share(0.0 if self._leaving else share)
         self.joined = True
 
     def _partitions_in_all(self) -> int:

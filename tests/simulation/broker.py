@@ -42,7 +42,7 @@ class Broker:
         on_append: told of every record that is in a log now, and of its cause.
         wall_s: the time of day in seconds.
         groups: by name.
-        arrivals: called when a record came in: consumers look again.
+        arrivals: told where a record came in: consumers look again.
     """
 
     history: History
@@ -52,7 +52,7 @@ class Broker:
     wall_s: Callable[[], float]
     groups: Mapping[str, Group]
     logs: dict[tuple[str, int], list[LogRecord]] = field(default_factory=dict)
-    arrivals: dict[object, Callable[[], None]] = field(default_factory=dict)
+    arrivals: dict[object, Callable[[tuple[str, int]], None]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.logs = {(t, n): [] for t in TOPICS for n in range(self.partitions)}
@@ -80,7 +80,7 @@ class Broker:
         self.history.note("append", *place, record.offset, key, value)
         self.on_append(record, cause)
         for arrived in tuple(self.arrivals.values()):
-            arrived()
+            arrived(place)
         return record
 
     def silence(self, process: Process) -> None:

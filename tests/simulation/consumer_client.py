@@ -90,7 +90,7 @@ class SimulatedConsumer:
         self._topics, self._listener = topics, listener
 
     async def start(self) -> None:
-        self._broker.arrivals[self] = self._look_again
+        self._broker.arrivals[self] = self._arrived
         self._rejoin.set()
         self._coordination = asyncio.create_task(self._coordinate())
 
@@ -286,6 +286,7 @@ class SimulatedConsumer:
         for tp, position in positions.items():
             if position.offset is None:
                 position.offset = self.group.committed.get((tp.topic, tp.partition), (0, ""))[0]
+        self._look_again()
 
     async def _leave(self) -> None:
         group, member_id = self.group, self.member_id
@@ -301,6 +302,10 @@ class SimulatedConsumer:
         await self._polling
         timer.cancel()
         await asyncio.sleep(self._broker.network.latency_s())
+
+    def _arrived(self, place: Place) -> None:
+        if TopicPartition(*place) in self._positions:
+            self._look_again()
 
     def _look_again(self) -> None:
         if self._polling is not None and not self._polling.done():

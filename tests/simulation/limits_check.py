@@ -4,6 +4,8 @@ from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from itertools import pairwise
 
+from processors.gateway.bucket import BURST_S
+
 from .world import World
 
 WINDOW_S = 60.0
@@ -12,7 +14,8 @@ WINDOW_S = 60.0
 def rate_limit(world: World) -> list[str]:
     """Turns at the limits in any 60 seconds: as many as the workers' shares of the limit allow.
 
-    A worker's own turns may be one more than its shares over the window allow, as one may have been saved up.
+    A worker's own turns may be more than its shares over the window allow by what may have been saved up:
+    one, and BURST_S worth of the share that it began with. In a whole minute the headroom covers that burst.
     While no share changes, all turns together stay within the limit, without any allowance. A worker that
     does not know yet that it lost partitions uses its old share; that counts as leased.
     """
@@ -25,7 +28,7 @@ def rate_limit(world: World) -> list[str]:
         shares = _shares(world, worker)
         for place, begin_s in enumerate(times):
             count = bisect_right(times, begin_s + WINDOW_S - 1e-9) - place
-            allowed = limit * _leased_s(shares, begin_s) / WINDOW_S
+            allowed = limit * (_leased_s(shares, begin_s) + BURST_S * _share_at(shares, begin_s)) / WINDOW_S
             if count > allowed + 1:
                 found.append(f"{worker}: {count} turns from {begin_s:.3f} s, its shares allow {allowed:.2f}")
                 break
@@ -46,6 +49,10 @@ def _steady(world: World, times: list[float]) -> list[str]:
 
 def _shares(world: World, worker: str) -> list[tuple[float, float]]:
     return [(at_s, share) for at_s, name, share in world.shares if name == worker]
+
+
+def _share_at(shares: list[tuple[float, float]], at_s: float) -> float:
+    return next((share for since_s, share in reversed(shares) if since_s <= at_s), 0.0)
 
 
 def _leased_s(shares: list[tuple[float, float]], begin_s: float) -> float:

@@ -44,7 +44,7 @@ class Process:
         self.connected = True
         self.context = copy_context()
         self.context.run(PROCESS.set, self)
-        self.missed: list[asyncio.Handle] = []
+        self.missed: list[_Timer] = []
 
     def start(self, main: Coroutine[Any, Any, T]) -> "asyncio.Task[T]":
         return asyncio.get_running_loop().create_task(main, context=self.context)
@@ -69,99 +69,134 @@ OUTSIDE = Context()
 """Of what runs on whatever becomes of a worker: the broker, the store, the provider."""
 
 
-class _Task(asyncio.Task[Any]):
-    """Hashed by its number: sets of tasks have the same order in every run."""
+class _Numbered:
+    """Hashed by a number, given when it is first asked for: sets of it have the same order in every run."""
 
-    def __init__(self, coro: Any, *, loop: Any, **kwargs: Any) -> None:
-        self.number: int = next(loop.numbers)
-        super().__init__(coro, loop=loop, **kwargs)
+    number = 0
 
     def __hash__(self) -> int:
+        self.number = self.number or next(self.get_loop().numbers)  # type: ignore[attr-defined] # below
         return self.number
 
 
-class _Future(asyncio.Future[Any]):
-    def __init__(self, *, loop: Any) -> None:
-        self.number: int = next(loop.numbers)
-        super().__init__(loop=loop)
+class _Task(_Numbered, asyncio.Task[Any]):
+    """A task of the loop."""
 
-    def __hash__(self) -> int:
-        return self.number
+
+class _Future(_Numbered, asyncio.Future[Any]):
+    """A future of the loop."""
+
+
+class _Timer(asyncio.TimerHandle):
+    """A callback, due at once or at its time: without what asyncio keeps to debug it."""
+
+    __slots__ = ()
+
+    def __init__(  # it sets all that there is
+        self,
+        when: float,
+        callback: Callable[..., object],
+        args: Any,
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._when = when
+        self._callback = callback
+        self._args = args
+        self._loop = loop
+        self._context = context if context is not None else copy_context()
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        self._callback = self._args = None  # type: ignore[assignment] # as asyncio does it
 
 
 class SimulationLoop(asyncio.BaseEventLoop):
-    """The loop of one seed. `turns` counts callbacks and timers."""
+    """The loop of one seed. `turns` counts callbacks and timers.
 
-    _ready: deque[asyncio.Handle]
+    Most of a seed's time passes in the methods here, so they do less than asyncio's own.
+    """
+
+    _ready: deque[_Timer]
 
     def __init__(self) -> None:
         super().__init__()
         self.now_s = START_S
         self.turns = 0
-        self.numbers = itertools.count()
+        self.numbers = itertools.count(1)
         self.tasks: list[asyncio.Task[Any]] = []
-        self.timers: list[tuple[float, int, asyncio.TimerHandle]] = []
-        self.set_task_factory(self._new_task)
+        self.timers: list[tuple[float, int, _Timer]] = []
 
     def time(self) -> float:
         return self.now_s
 
-    def enqueue(self, handles: list[asyncio.Handle]) -> None:
+    def enqueue(self, handles: list[_Timer]) -> None:
         self._ready.extend(handles)
 
     def call_soon(  # type: ignore[override] # typed looser than in typeshed
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        handle = asyncio.Handle(callback, args, self, context)
+        handle = _Timer(0.0, callback, args, self, context)
         self._ready.append(handle)
         return handle
+
+    def call_later(  # type: ignore[override] # likewise
+        self, delay: float, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        return self.call_at(self.now_s + delay, callback, *args, context=context)
 
     def call_at(  # type: ignore[override] # likewise
         self, when: float, callback: Callable[..., object], *args: Any, context: Context | None = None
     ) -> asyncio.TimerHandle:
-        timer = asyncio.TimerHandle(when, callback, args, self, context)
+        timer = _Timer(when, callback, args, self, context)
         heapq.heappush(self.timers, (when, next(self.numbers), timer))
         return timer
 
-    def _run_once(self) -> None:
-        """Run what is ready; when nothing is, time jumps to the next timer."""
-        ready, timers = self._ready, self.timers
-        while timers and timers[0][2].cancelled():
-            heapq.heappop(timers)
-        if not ready and not timers:
-            raise RuntimeError("everybody waits for ever")
-        self.turns += len(ready) or 1
-        if self.turns > TURNS_MAX:
-            raise RuntimeError(f"more than {TURNS_MAX} turns: somebody waits for nothing, again and again")
-        self.now_s += TURN_S
-        if not ready:
-            self.now_s = max(self.now_s, timers[0][0])
-        while timers and timers[0][0] <= self.now_s:
-            ready.append(heapq.heappop(timers)[2])
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if not handle.cancelled() and _may_run(handle):
-                handle._run()
+    def create_task(self, coro: Any, **kwargs: Any) -> asyncio.Task[Any]:
+        task = _Task(coro, loop=self, **kwargs)
+        self.tasks.append(task)
+        return task
 
     def create_future(self) -> asyncio.Future[Any]:
         return _Future(loop=self)
 
-    def _new_task(self, loop: Any, coro: Any, **kwargs: Any) -> _Task:
-        task = _Task(coro, loop=loop, **kwargs)
-        self.tasks.append(task)
-        return task
+    def _run_once(self) -> None:
+        """Run what is ready; when nothing is, time jumps to the next timer."""
+        ready, timers = self._ready, self.timers
+        self._advance()
+        while timers and timers[0][0] <= self.now_s:
+            ready.append(heapq.heappop(timers)[2])
+        for _ in range(len(ready)):
+            handle = ready.popleft()
+            if handle._cancelled:
+                continue
+            context = handle._context
+            process = context.get(PROCESS)
+            if process is None or process.life is Life.RUNNING:
+                try:
+                    context.run(handle._callback, *handle._args)
+                except Exception as error:  # noqa: BLE001 - as the loop of asyncio does it
+                    self.call_exception_handler({"message": "a callback failed", "exception": error})
+            elif process.life is Life.PAUSED:
+                process.missed.append(handle)
+
+    def _advance(self) -> None:
+        ready, timers = self._ready, self.timers
+        while timers and timers[0][2]._cancelled:
+            heapq.heappop(timers)
+        self.turns += len(ready) or 1
+        self.now_s += TURN_S
+        if self.turns > TURNS_MAX:
+            raise RuntimeError(f"more than {TURNS_MAX} turns: somebody waits for nothing, again and again")
+        if ready:
+            return
+        if not timers:
+            raise RuntimeError("everybody waits for ever")
+        self.now_s = max(self.now_s, timers[0][0])
 
     def _write_to_self(self) -> None:
         """There is no other thread to wake this one."""
-
-
-def _may_run(handle: Any) -> bool:
-    process = handle._context.get(PROCESS)
-    if process is None or process.life is Life.RUNNING:
-        return True
-    if process.life is Life.PAUSED:
-        process.missed.append(handle)
-    return False
 
 
 def drop(loop: SimulationLoop) -> None:

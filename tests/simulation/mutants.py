@@ -251,9 +251,9 @@ def _tier_left_too_early() -> Iterator[Patch]:
 def _redelivery_takes_failed_for_sent() -> Iterator[Patch]:
     sent = Redelivery._sent
 
-    async def sent_at_once(self: Any, ready: Any, now: Any) -> bool:
+    async def sent_at_once(self: Any, ready: Any, now: Any) -> int:
         await sent(self, ready, now)
-        return True
+        return len(ready)
 
     yield Redelivery, "_sent", sent_at_once
 
@@ -323,11 +323,11 @@ MUTANTS = (
     _mutant(_retries_unbounded, "attempts_unbounded"),
     _mutant(_attempts_forgotten_in_a_tier, "liveness", first_seed=8),
     _mutant(_tier_left_too_early, "back_before_due", first_seed=8),
-    _mutant(_redelivery_takes_failed_for_sent, "lost_tasks", first_seed=42),
+    _mutant(_redelivery_takes_failed_for_sent, "lost_tasks", first_seed=119),
     _mutant(_hold_of_a_stage_ignored, "begins_while_held", first_seed=6),
     _mutant(_hold_of_a_provider_ignored, "calls_in_pause"),
     _mutant(_breaker_never_probes, "liveness", first_seed=4),
-    _mutant(_limiter_on_the_wall_clock, "rate_limit", first_seed=32),
+    _mutant(_limiter_on_the_wall_clock, "rate_limit", first_seed=393),
     _mutant(_new_share_starts_empty, "rate_limit", first_seed=11),
     _mutant(_limit_overdrawn, "rate_limit", first_seed=6),
     _mutant(_places_not_counted, "concurrency"),
@@ -337,5 +337,5 @@ MUTANTS = (
     _mutant(_budget_not_asked, "budgets"),
     _mutant(_answer_written_later, "answer_not_durable"),
     _mutant(_live_intent_bought_again, "repeated_calls", first_seed=13),
-    _mutant(_kept_writes_wait_to_be_asked_for, "liveness", first_seed=179),
+    _mutant(_kept_writes_wait_to_be_asked_for, "liveness", first_seed=400),
 )

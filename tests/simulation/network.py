@@ -39,8 +39,9 @@ class Network:
     def strikes(self, kind: str) -> bool:
         """Draw whether that noise strikes now; see `Noise`."""
         probability: float = getattr(self.noise, kind)
-        struck = bool(probability) and self.rng.random() < probability
-        self.faults[kind] += struck
+        struck = probability > 0 and self.rng.random() < probability
+        if struck:
+            self.faults[kind] += 1
         return struck
 
 

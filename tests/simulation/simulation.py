@@ -115,7 +115,7 @@ async def _quiesce(world: World) -> None:
     doomed = sum(task.fate is Fate.DOOMED for task in world.scenario.tasks)
     bound_s = QUIESCE_S_MAX + DOOMED_S_MAX * doomed
     until_s = world.history.now_s + bound_s
-    while _unfinished(world):
+    while any(_unfinished(world)):
         if world.history.now_s > until_s:
             world.history.violate("liveness", f"not finished {bound_s} s after the heal: {_why(world)}")
             return
@@ -137,15 +137,14 @@ async def _stop(world: World) -> None:
         await asyncio.sleep(LOOK_S)
 
 
-def _unfinished(world: World) -> list[str]:
+def _unfinished(world: World) -> Iterator[str]:
+    for task in world.scenario.tasks:
+        if not world.watch.results[task.task_id]:
+            yield task.task_id
     commits = {place: at for group in world.broker.groups.values() for place, at in group.committed.items()}
-    behind = [
-        f"{place}: {commits.get(place)} of {len(log)}"
-        for place, log in world.broker.logs.items()
-        if place[0] not in {OUT, DEAD} and commits.get(place, (0, ""))[0] < len(log)
-    ]
-    tasks = [task.task_id for task in world.scenario.tasks if not world.watch.results[task.task_id]]
-    return behind + tasks
+    for place, log in world.broker.logs.items():
+        if place[0] not in {OUT, DEAD} and commits.get(place, (0, ""))[0] < len(log):
+            yield f"{place}: {commits.get(place)} of {len(log)}"
 
 
 def _why(world: World) -> str:
@@ -154,7 +153,7 @@ def _why(world: World) -> str:
         for w in world.workers
         if w.consumer is not None and w.process.life is Life.RUNNING and not w.stopped
     }
-    return f"{_unfinished(world)[:5]}; {health}"
+    return f"{list(_unfinished(world))[:5]}; {health}"
 
 
 def _counts(world: World) -> dict[str, int]:

@@ -54,6 +54,17 @@ class FakeConsumer:
         self.paused.add(tp)
 
 
+@dataclass(kw_only=True)
+class AssignedAtTheStop(FakeConsumer):
+    """It ends the rebalance that it is in before it leaves, as aiokafka does."""
+
+    member: GroupMember
+
+    async def stop(self) -> None:
+        await self.member.on_partitions_assigned([TopicPartition("t", 0)])
+        await super().stop()
+
+
 @pytest.mark.parametrize(("generation", "commits"), [(3, 1), (-1, 0), (4, 0)])
 async def test_only_a_member_of_the_generation_of_its_assignment_commits(
     generation: int, commits: int
@@ -108,3 +119,13 @@ async def test_who_leaves_the_group_has_no_share_any_more() -> None:
 
     assert member._consumer.stopped
     assert shares == [1.0, 0.0]
+
+
+async def test_an_assignment_that_comes_while_it_leaves_gives_no_share() -> None:
+    shares: list[float] = []
+    member = GroupMember(SETTINGS, on_share=shares.append, on_broken=lambda _: None)
+    member._consumer = AssignedAtTheStop(generation=1, member=member)
+
+    await member.stop()
+
+    assert set(shares) == {0.0}
