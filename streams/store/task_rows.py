@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 import orjson
+from pydantic_core import to_json
 
 from schemas.base import Outcome, Stage
 from schemas.events import Finding, Spend, TaskFinished
@@ -176,7 +177,7 @@ def _row(  # noqa: PLR0913 - one for each column that is the event's own
         row_number=task.row or 0,
         recipe=task.recipe,
         tenant=task.tenant,
-        inputs=orjson.dumps(task.inputs).decode(),
+        inputs=to_json(task.inputs).decode(),  # unlike orjson it writes integers of any size
         stage=stage.value,
         state=state.value,
         reason=storable(reason),

@@ -40,3 +40,9 @@ def test_the_first_outcome_stays_until_a_replay() -> None:
 
     assert merged([DEAD, cancelled]) == [DEAD]
     assert [row.state for row in merged([DEAD, again, cancelled])] == ["classified"]
+
+
+def test_an_input_may_be_an_integer_of_any_size() -> None:
+    row = progress_row(a_task(inputs={"number": 2**70}), Progress.ACCEPTED)
+
+    assert row.inputs == '{"number":1180591620717411303424}'
