@@ -368,13 +368,14 @@ def test_tokens_are_counted_with_the_maximum_output(start: StartProvider) -> Non
     assert "retry-after" not in never.headers
 
 
-def test_each_request_has_a_line_before_and_a_line_after(start: StartProvider) -> None:
+async def test_each_request_has_a_line_before_and_a_line_after(start: StartProvider) -> None:
     provider = start()
 
     response = provider.post(x_pressline_call="call-1", x_pressline_task="task-1")
     with pytest.raises(httpx.RemoteProtocolError):
         provider.post(x_pressline_simulate_fault="timeout")
     bad = provider.post({"model": "m"})
+    await until(lambda: len(provider.lines("answered")) == 3)  # the line comes after the answer
 
     requests, answered = provider.lines("request"), provider.lines("answered")
     usage = response.json()["usage"]
