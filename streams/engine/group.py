@@ -16,6 +16,7 @@ from streams.engine.commit_metadata import METADATA_BYTES_MAX
 from streams.engine.partitions import Committed, HeldPartition, HeldPartitions
 from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord, Partition, in_record
+from streams.engine.session import Session
 
 POLL_RECORDS_MAX = 500
 MAX_POLL_INTERVAL_MS = 24 * 3600 * 1000
@@ -63,7 +64,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     Args:
         settings: how to join.
         on_share: told after each assignment which share of the topics' partitions is ours (0 to 1), and
-            at each revocation and at the end that none is.
+            that none is: at each revocation, at the end, and while no heartbeat is answered.
         on_broken: told when an assignment cannot be taken over; the worker must restart.
     """
 
@@ -79,7 +80,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         self.commit_error: str | None = None
         self.joined = False
         self._settings = settings
-        self._on_share = on_share
+        self._session = Session(settings.group, settings.session_timeout_s, on_share)
         self._on_broken = on_broken
         self._commit_lock = asyncio.Lock()
         self._consumer: Any = None
@@ -106,6 +107,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         )
         self._consumer.subscribe(topics=list(settings.topics), listener=self)
         await self._consumer.start()
+        self._consumer.watch_heartbeats(self._session.answered)
 
     async def rejoin(self) -> None:
         """Leave the group and join it with a client of its own anew; calls in flight run on.
@@ -128,7 +130,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
 
     async def leave(self) -> None:
         """Commit, give all partitions up and leave the group for good; calls in flight run on."""
-        self._on_share(0.0)
+        self._session.give_up()
         if self._consumer is not None:  # the worker may be told to stop before all of it has started
             await self._commit(self.partitions.revoke().items())
         self.partitions.give_up()
@@ -137,7 +139,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def stop(self) -> None:
         """Leave the group and disconnect."""
         self._leaving = True
-        self._on_share(0.0)  # others get it now: a worker that still drains would lend it a second time
+        self._session.give_up()  # others get it now: a worker that still drains would lend it a second time
         if self._consumer is not None:
             await self._consumer.stop()
 
@@ -197,7 +199,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         """Suspend every partition and commit at once; calls in flight run on."""
         del revoked  # the eager protocol takes all
-        self._on_share(0.0)  # before anybody gets a larger share than now
+        self._session.give_up()  # before anybody gets a larger share than now
         await self._commit(self.partitions.revoke().items())
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
@@ -218,7 +220,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         share = len(assigned) / max(1, self._partitions_in_all())
         log.info("%s: %d partitions assigned, share %.3f", self._settings.group, len(assigned), share)
         # The client ends a rebalance that runs before it leaves: what that gives is others' in a moment.
-        self._on_share(0.0 if self._leaving else share)
+        self._session.hold(0.0 if self._leaving else share)
         self.joined = True
 
     def _partitions_in_all(self) -> int:

@@ -4,8 +4,9 @@ A batch that does not inflate within the bound becomes one record at the batch's
 batch as it came, its headers say why. So it is dead-lettered like any record, and the partition goes on.
 """
 
+import asyncio
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +33,20 @@ class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka ships 
         # The client has no place to say it. Its fetcher looks this name up for each answer of a broker.
         fetcher.MemoryRecords = BoundedRecords
         await super().start()
+
+    def watch_heartbeats(self, answered: Callable[[float], None]) -> None:
+        """Tell `answered` when a heartbeat went out (monotonic seconds), once the group has answered it."""
+        coordinator = self._coordinator  # no public way: it keeps the time to itself
+        send = coordinator._do_heartbeat  # noqa: SLF001
+
+        async def heartbeat() -> bool:
+            sent_s = asyncio.get_running_loop().time()
+            known: bool = await send()
+            if known:
+                answered(sent_s)
+            return known
+
+        coordinator._do_heartbeat = heartbeat  # noqa: SLF001
 
     async def getmany(
         self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None

@@ -4,7 +4,7 @@ Source: https://github.com/aio-libs/aiokafka/blob/master/aiokafka/consumer/group
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,6 +48,8 @@ class _Position:
 class SimulatedConsumer:
     """One member of a group, and aiokafka's coordinator, of which the engine reads two things."""
 
+    heartbeat_s: float | None = None
+
     def __init__(self, broker: Broker, settings: Mapping[str, Any], watch: Watch) -> None:
         process = PROCESS.get()
         assert process is not None
@@ -80,6 +82,7 @@ class SimulatedConsumer:
         self._assigned = asyncio.Event()
         self._polling: asyncio.Future[None] | None = None
         self._commit_lock = asyncio.Lock()
+        self._answered: Callable[[float], None] | None = None
         self._coordination: asyncio.Task[None] | None = None
 
     @property
@@ -93,6 +96,10 @@ class SimulatedConsumer:
         self._broker.arrivals[self] = self._arrived
         self._rejoin.set()
         self._coordination = asyncio.create_task(self._coordinate())
+
+    def watch_heartbeats(self, answered: Callable[[float], None]) -> None:
+        self._answered = answered
+        self._beat()
 
     async def stop(self) -> None:
         if self._closing:
@@ -220,6 +227,18 @@ class SimulatedConsumer:
             self._rejoin.set()
         except (UnknownMemberIdError, IllegalGenerationError):
             self._reset()
+            return
+        if self._answered is not None:
+            self.heartbeat_s = asyncio.get_running_loop().time()
+            self._answered(self.heartbeat_s)
+
+    def _beat(self) -> None:
+        """Heartbeat as always, where it matters when the last one was."""
+        if self._closing:
+            return
+        if self._link.open:
+            self._heartbeat()
+        asyncio.get_running_loop().call_later(HEARTBEAT_S, self._beat)
 
     async def _coordinate(self) -> None:
         while True:  # until the consumer is stopped

@@ -33,6 +33,8 @@ class Client(Protocol):
     """The member's own side."""
 
     process: Process
+    heartbeat_s: float | None
+    """When it last heartbeat, where it tells; else it was within HEARTBEAT_S."""
 
     def heartbeat_within(self, seconds: float) -> None:
         """Heartbeat once within that time, in the member's own process."""
@@ -152,11 +154,12 @@ class Group:
         """No heartbeat comes from that process any more."""
         for member in self.members.values():
             if member.client.process is process and member.joining is None and member.expiry is None:
-                self._expire_later(member, self.session_s - self.rng.uniform(0.0, HEARTBEAT_S))
+                self._expire_later(member, self.session_s - self._silent_s(member.client))
 
-    def holds(self, member_id: str, generation: int) -> bool:
-        """Whether what the member was given in that generation is still its own."""
-        return member_id in self.members and generation == self.generation and self.state is not State.EMPTY
+    def _silent_s(self, client: Client) -> float:
+        if client.heartbeat_s is None:
+            return self.rng.uniform(0.0, HEARTBEAT_S)
+        return min(asyncio.get_running_loop().time() - client.heartbeat_s, self.session_s)
 
     def _checked(self, member_id: str, generation: int) -> Member:
         if member_id not in self.members:

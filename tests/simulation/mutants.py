@@ -29,6 +29,7 @@ from streams.engine.intake import Intake, Ordering
 from streams.engine.partitions import HeldPartition, HeldPartitions
 from streams.engine.producer import RecordProducer
 from streams.engine.records import Attempts
+from streams.engine.session import Session
 from streams.engine.slots import Slot, Slots
 from streams.engine.window import Window
 from streams.redelivery import Redelivery
@@ -128,6 +129,10 @@ def _places_not_counted() -> Iterator[Patch]:
         self.taken += 1
 
     yield Places, "take", take
+
+
+def _share_outlasts_the_session() -> Iterator[Patch]:
+    yield Session, "_end", lambda _self: None
 
 
 def _share_used_through_a_rebalance() -> Iterator[Patch]:
@@ -323,7 +328,7 @@ MUTANTS = (
     _mutant(_retries_unbounded, "attempts_unbounded"),
     _mutant(_attempts_forgotten_in_a_tier, "liveness", first_seed=8),
     _mutant(_tier_left_too_early, "back_before_due", first_seed=8),
-    _mutant(_redelivery_takes_failed_for_sent, "lost_tasks", first_seed=119),
+    _mutant(_redelivery_takes_failed_for_sent, "lost_tasks", first_seed=190),
     _mutant(_hold_of_a_stage_ignored, "begins_while_held", first_seed=6),
     _mutant(_hold_of_a_provider_ignored, "calls_in_pause"),
     _mutant(_breaker_never_probes, "liveness", first_seed=4),
@@ -331,11 +336,12 @@ MUTANTS = (
     _mutant(_new_share_starts_empty, "rate_limit", first_seed=11),
     _mutant(_limit_overdrawn, "rate_limit", first_seed=6),
     _mutant(_places_not_counted, "concurrency"),
+    _mutant(_share_outlasts_the_session, "shares_over_one", first_seed=13),
     _mutant(_share_used_through_a_rebalance, "shares_over_one", first_seed=17),
     _mutant(_share_lent_and_used, "shares_over_one", first_seed=6),
     _mutant(_pause_ignored, "calls_in_pause"),
     _mutant(_budget_not_asked, "budgets"),
     _mutant(_answer_written_later, "answer_not_durable"),
     _mutant(_live_intent_bought_again, "repeated_calls", first_seed=13),
-    _mutant(_kept_writes_wait_to_be_asked_for, "liveness", first_seed=400),
+    _mutant(_kept_writes_wait_to_be_asked_for, "liveness", first_seed=486),
 )

@@ -61,7 +61,7 @@ class World:
         self.shares: list[tuple[float, str, float]] = []
         self.held: list[tuple[Scope, float, float]] = []
         self.wall_offset_s = 0.0
-        self.used = SharesInUse(history=history, takes_part=self._takes_part, runs=self._runs)
+        self.used = SharesInUse(history=history, runs=self._runs)
         self._tasks = {task.task_id: task for task in scenario.tasks}
 
     @property
@@ -199,10 +199,6 @@ class World:
         self.history.note("share", worker, share)
         self.shares.append((self.history.now_s, worker, share))
         self.used.use(worker, share)
-
-    def _takes_part(self, worker: str) -> bool:
-        client = self.clients.get((worker, STAGE))
-        return client is not None and client.group.holds(client.member_id, client.generation)
 
     def _runs(self, worker: str) -> bool:
         client = self.clients.get((worker, STAGE))

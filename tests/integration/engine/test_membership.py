@@ -1,6 +1,8 @@
 """Restarts that move nothing, and partitions that are added while consumers run, on real Kafka."""
 
 import asyncio
+import os
+import signal
 from collections import Counter
 
 import pytest
@@ -9,9 +11,11 @@ from aiokafka.admin import NewPartitions
 from fakes.engine_stage import Gate
 from fixtures.broker import until
 from fixtures.engine import EngineLine
+from streams.embedded.kafka import EmbeddedKafka
 
 pytestmark = pytest.mark.integration
 PARTITIONS = 4
+SESSION_S = 2.0
 
 
 async def _both_hold_half(line: EngineLine) -> bool:
@@ -75,6 +79,28 @@ async def test_records_of_added_partitions_are_processed_and_calls_survive(
     await asyncio.sleep(0.5)
     assert Counter(await line.outputs()) == Counter(["a:old-1", "a:old-2", "a:new-1", "a:new-2"])
     assert len(stage.calls) == 4
+
+
+async def test_a_share_rests_while_the_broker_answers_no_heartbeat(
+    line: EngineLine, kafka: EmbeddedKafka
+) -> None:
+    await line.create(line.topic, PARTITIONS)
+    shares: list[float] = []
+    await line.join(line.stage(), group={"session_timeout_s": SESSION_S}, on_share=shares.append)
+    await until(lambda: shares and shares[-1] == 1.0)
+    told = len(shares)
+
+    await asyncio.sleep(2 * SESSION_S)
+    while_answered = shares[told:]
+    [broker] = kafka.pids
+    os.kill(broker, signal.SIGSTOP)
+    try:
+        await until(lambda: shares[-1] == 0.0, within_s=2 * SESSION_S)
+    finally:
+        os.kill(broker, signal.SIGCONT)
+
+    await until(lambda: shares[-1] == 1.0)
+    assert while_answered == []
 
 
 async def _outputs(line: EngineLine, count: int) -> bool:

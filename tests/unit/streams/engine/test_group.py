@@ -113,12 +113,13 @@ async def test_who_leaves_the_group_has_no_share_any_more() -> None:
     shares: list[float] = []
     member = GroupMember(SETTINGS, on_share=shares.append, on_broken=lambda _: None)
     member._consumer = FakeConsumer(generation=1)
+    await member.on_partitions_revoked([])
     await member.on_partitions_assigned([TopicPartition("t", 0)])
 
     await member.stop()
 
     assert member._consumer.stopped
-    assert shares == [1.0, 0.0]
+    assert shares == [0.0, 1.0, 0.0]
 
 
 async def test_an_assignment_that_comes_while_it_leaves_gives_no_share() -> None:
