@@ -138,14 +138,16 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
 
     async def _write(self, records: Sequence[ConsumerRecord]) -> None:
         # One at a time where events are large: a batch of them would not fit into memory.
-        small, large = list[ConsumerRecord](), list[ConsumerRecord]()
+        small: list[ConsumerRecord] = []
+        large: list[ConsumerRecord] = []
         for record in records:
             (large if is_claim_check(record.headers) else small).append(record)
         for chunk in (small, *([record] for record in large)):
             await self._write_chunk(chunk)
 
     async def _write_chunk(self, records: Sequence[ConsumerRecord]) -> None:
-        rows, history = list[TaskRow](), list[TaskEvent]()
+        rows: list[TaskRow] = []
+        history: list[TaskEvent] = []
         for first in range(0, len(records), EVENTS_MAX):
             seen = [each async for each in _events(records[first : first + EVENTS_MAX], self._claims)]
             told = [task_event(each.record, each.event, each.headers) for each in seen]

@@ -36,9 +36,7 @@ class BudgetBook:
     def of(self, task: Task, *, degradable: bool) -> tuple[Budget, ...]:
         """Return the budgets of a call for that task; soft limits only where it can be made cheaper."""
         budgets = applying(self._rules, task)
-        if degradable:
-            return budgets
-        return tuple(budget if budget.soft_usd is None else budget.without_soft() for budget in budgets)
+        return budgets if degradable else tuple(budget.without_soft() for budget in budgets)
 
     def note(self, intent: CallIntent, refused: Refused) -> None:
         """Recall that this was refused, for RECALL_S seconds or until the window ends."""

@@ -60,7 +60,7 @@ class Budget:
 
     def without_soft(self) -> Self:
         """Return the budget as a call sees it that cannot be made cheaper."""
-        return replace(self, soft_usd=None)
+        return self if self.soft_usd is None else replace(self, soft_usd=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

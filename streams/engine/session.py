@@ -20,7 +20,8 @@ class Session:
     Args:
         group: consumer group, for the log.
         timeout_s: session time-out, in seconds.
-        on_share: told the share (0 to 1) that may be used now, whenever it changes.
+        on_share: told the share (0 to 1) that may be used now: at each `give_up` and `hold`, when the
+            session ends, and when it goes on.
     """
 
     def __init__(self, group: str, timeout_s: float, on_share: Callable[[float], None]) -> None:
