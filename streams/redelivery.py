@@ -13,6 +13,7 @@ Source: https://github.com/spring-projects/spring-kafka/issues/2525
 import asyncio
 import logging
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -48,10 +49,12 @@ class _Held:
     Attributes:
         resume_s: loop time at which a paused partition goes on.
         sent: the next offset of each partition with records that are sent and not committed.
+        ahead: offsets of records that are sent, behind one that could not be; RECORDS_MAX of a partition.
     """
 
     resume_s: dict[TopicPartition, float] = field(default_factory=dict)
     sent: dict[TopicPartition, int] = field(default_factory=dict)
+    ahead: defaultdict[TopicPartition, set[int]] = field(default_factory=lambda: defaultdict(set))
 
 
 class Redelivery(Service):  # type: ignore[misc] # mode ships no types
@@ -155,13 +158,14 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
                 self._pause(held, partition, one.offset, wait_s)
                 break
             ready.append(record)
-        if not ready:
-            return
-        sent = await self._sent(ready, now)
-        if sent:
-            held.sent[partition] = ready[sent - 1].offset + 1
-        if sent < len(ready):
-            self._pause(held, partition, ready[sent].offset, BACKOFF_S)
+        ahead = held.ahead[partition]
+        ahead.update(await self._sent([record for record in ready if record.offset not in ahead], now))
+        for record in ready:
+            if record.offset not in ahead:
+                self._pause(held, partition, record.offset, BACKOFF_S)
+                break
+            ahead.remove(record.offset)
+            held.sent[partition] = record.offset + 1
 
     def _pause(self, held: _Held, partition: TopicPartition, offset: int, wait_s: float) -> None:
         """Let the partition go on with the record at `offset` after `wait_s` seconds."""
@@ -171,10 +175,10 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         self._consumer.pause(partition)
         held.resume_s[partition] = asyncio.get_running_loop().time() + wait_s
 
-    async def _sent(self, records: Iterable[InRecord], now: datetime) -> int:
-        """Send side by side; return how many, up to the first failure, the broker has acknowledged."""
+    async def _sent(self, records: Sequence[InRecord], now: datetime) -> set[int]:
+        """Send side by side; return the offsets of those that the broker has acknowledged."""
         sends = await asyncio.gather(*(self._send_in_time(record, now) for record in records))
-        return [*sends, False].index(False)
+        return {record.offset for record, sent in zip(records, sends, strict=True) if sent}
 
     async def _send_in_time(self, record: InRecord, now: datetime) -> bool:
         """Return whether the broker has acknowledged it in SEND_S_MAX seconds."""

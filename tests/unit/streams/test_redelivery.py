@@ -30,10 +30,10 @@ class RefusingProducer(FakeRecordProducer):
 
     def __init__(self, *values: bytes) -> None:
         super().__init__()
-        self._refused = set(values)
+        self.refused = set(values)
 
     async def send(self, records: Sequence[OutRecord]) -> None:
-        if {record.value for record in records} & self._refused:
+        if {record.value for record in records} & self.refused:
             raise KafkaTimeoutError("refused")
         await super().send(records)
 
@@ -74,28 +74,46 @@ def a_batch(count: int) -> list[Any]:
     return batch
 
 
+@pytest.fixture
+def consumer(monkeypatch: pytest.MonkeyPatch) -> FakeConsumer:
+    consumer = FakeConsumer()
+    monkeypatch.setattr(streams.redelivery, "BoundedConsumer", lambda **_: consumer)
+    return consumer
+
+
+def a_redelivery(producer: FakeRecordProducer) -> Redelivery:
+    routes = Routes(tiers=[TIER], origins=frozenset({ORIGIN}), dead_topic="dead", group="g")
+    claims = FakeClaimStore()
+    return Redelivery(
+        "nowhere:9092", "c", routes, producer, claims, session_timeout_s=6.0, on_sent=lambda _: None
+    )
+
+
 @pytest.mark.parametrize(
     ("refused", "sent", "goes_on_at"),
     [((), 4, None), ((b"2",), 2, 2), ((b"1", b"3"), 1, 1), ((b"0",), None, 0)],
 )
-async def test_what_the_broker_took_before_it_refused_one_is_not_sent_again(
-    refused: tuple[bytes, ...], sent: int | None, goes_on_at: int | None, monkeypatch: pytest.MonkeyPatch
+async def test_a_partition_goes_on_with_the_first_record_that_the_broker_refused(
+    refused: tuple[bytes, ...], sent: int | None, goes_on_at: int | None, consumer: FakeConsumer
 ) -> None:
-    routes = Routes(tiers=[TIER], origins=frozenset({ORIGIN}), dead_topic="dead", group="g")
-    consumer = FakeConsumer()
-    monkeypatch.setattr(streams.redelivery, "BoundedConsumer", lambda **_: consumer)
-    redelivery = Redelivery(
-        "nowhere:9092",
-        "c",
-        routes,
-        RefusingProducer(*refused),
-        FakeClaimStore(),
-        session_timeout_s=6.0,
-        on_sent=lambda _: None,
-    )
+    redelivery = a_redelivery(RefusingProducer(*refused))
     held = redelivery._held
 
     await redelivery._take(held, PARTITION, a_batch(4))
 
     assert held.sent.get(PARTITION) == sent
     assert consumer.position.get(PARTITION) == goes_on_at
+
+
+async def test_what_the_broker_took_behind_a_refused_record_is_not_sent_again(consumer: FakeConsumer) -> None:
+    producer = RefusingProducer(b"1", b"3")
+    redelivery = a_redelivery(producer)
+    held = redelivery._held
+
+    await redelivery._take(held, PARTITION, a_batch(4))
+    producer.refused.clear()
+    await redelivery._take(held, PARTITION, a_batch(5)[consumer.position[PARTITION] :])
+
+    assert [record.value for record in producer.sent] == [b"0", b"2", b"1", b"3", b"4"]
+    assert held.sent[PARTITION] == 5
+    assert not held.ahead[PARTITION]
