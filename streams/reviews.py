@@ -68,7 +68,8 @@ class ReviewDesk:
             review = await self._get(submission_id)
             decided = _same(review.decided, decided)
         indexed = await self._tasks.get(submission_id)
-        lineage = Lineage(source=SOURCE, replay=indexed.replay if indexed else 0)
+        replay = indexed.replay if indexed else 0
+        lineage = Lineage(source=SOURCE, traceparent=review.traceparent, replay=replay)
         await self._producer.send(decision_records(review.held, decided, lineage))
         return decided
 

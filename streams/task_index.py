@@ -27,7 +27,7 @@ from schemas.events import (
     TaskSubmitted,
     TaskValidated,
 )
-from schemas.headers import CLAIM_CHECK, parse, text_headers
+from schemas.headers import CLAIM_CHECK, parse, text_headers, trace_context
 from streams.claim_checks import ClaimStore, claim_of, is_claim_check, redeem
 from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord, in_record
@@ -154,8 +154,9 @@ class TaskIndexer(Service):  # type: ignore[misc] # mode ships no types
             tapped = [
                 (a.event, b.replay) for a, b in zip(seen, told, strict=True) if a.record.topic in TOPICS
             ]
-            for event in (event for event, _ in tapped if type(event) is ReviewRequested):
-                await self._reviews.put(event)
+            for each in seen:
+                if type(each.event) is ReviewRequested and each.record.topic in TOPICS:
+                    await self._reviews.put(each.event, trace_context(each.headers))
             rows += [ROWS[type(event)](event, replay) for event, replay in tapped]
             history += told
         await self._tasks.put(rows)

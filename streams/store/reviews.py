@@ -18,12 +18,14 @@ class Review:
         held: what is published if the reviewer approves.
         reason: why a machine may not decide.
         requested_at: when it was held.
+        traceparent: trace context of the request, or None.
         decided: the decision, or None while it waits.
     """
 
     held: TaskValidated
     reason: str
     requested_at: datetime
+    traceparent: str | None
     decided: ReviewDecided | None
 
 
@@ -37,14 +39,16 @@ class PostgresReviews:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def put(self, request: ReviewRequested) -> None:
+    async def put(self, request: ReviewRequested, traceparent: str | None) -> None:
         """Store a held page. The same page again changes nothing; another one opens the review anew.
 
         Raises:
             StoreUnavailableError: the database is away.
         """
         held = request.held.model_dump(mode="json")
-        await self._database.fetch(UPSERT, request.held.task.submission_id, held, storable(request.reason))
+        await self._database.fetch(
+            UPSERT, request.held.task.submission_id, held, storable(request.reason), traceparent
+        )
 
     async def get(self, submission_id: str) -> Review | None:
         """Return that submission's review, or None.
@@ -89,26 +93,32 @@ def _review(row: Row) -> Review:
             reason=row["decision_reason"],
             decided_at=row["decided_at"],
         )
-    return Review(held=held, reason=row["reason"], requested_at=row["requested_at"], decided=decided)
+    return Review(
+        held=held,
+        reason=row["reason"],
+        requested_at=row["requested_at"],
+        traceparent=row["traceparent"],
+        decided=decided,
+    )
 
 
 # A record of the broker may come twice; only another page is another question.
 UPSERT: Final = """
-INSERT INTO reviews AS r (submission_id, held, reason) VALUES ($1, $2, $3)
+INSERT INTO reviews AS r (submission_id, held, reason, traceparent) VALUES ($1, $2, $3, $4)
 ON CONFLICT (submission_id) DO UPDATE
-SET held = excluded.held, reason = excluded.reason, requested_at = now(),
+SET held = excluded.held, reason = excluded.reason, requested_at = now(), traceparent = excluded.traceparent,
     decided_at = NULL, approved = NULL, reviewer = NULL, decision_reason = NULL
 WHERE r.held::text <> excluded.held::text
 """
 
 SELECT: Final = """
-SELECT submission_id, held::text AS held, reason, requested_at,
+SELECT submission_id, held::text AS held, reason, requested_at, traceparent,
        decided_at, approved, reviewer, decision_reason
 FROM reviews WHERE submission_id = $1
 """
 
 SELECT_PENDING: Final = """
-SELECT submission_id, held::text AS held, reason, requested_at,
+SELECT submission_id, held::text AS held, reason, requested_at, traceparent,
        decided_at, approved, reviewer, decision_reason
 FROM reviews WHERE decided_at IS NULL ORDER BY requested_at, submission_id LIMIT $1
 """

@@ -35,6 +35,12 @@ PROCESS_S_MAX = 60.0
 VALIDATED = "pressline.task.validated.bulk.v1"
 FINISHED = "pressline.task.finished.v1"
 DECIDED = "pressline.review.decided.v1"
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+"""Source: https://www.w3.org/TR/trace-context/#examples-of-http-traceparent-headers"""
+
+
+def _traces(*records: ConsumerRecord) -> set[str]:
+    return {dict(record.headers)["traceparent"].decode().split("-")[1] for record in records}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +87,7 @@ async def scene(kafka: EmbeddedKafka, database: Database, empty_database_url: st
     reviews, tasks = PostgresReviews(database), PostgresTaskIndex(database)
     task = a_task(task_id=f"task-{secrets.token_hex(6)}")
     held = a_validated(task=task)
-    await reviews.put(a_review_requested(held=held))
+    await reviews.put(a_review_requested(held=held), TRACEPARENT)
     await tasks.put([progress_row(task, Progress.IN_REVIEW, replay=2)])
     return Scene(
         brokers=kafka.bootstrap_servers,
@@ -112,6 +118,7 @@ async def test_an_approved_page_goes_to_publish_with_its_replay_count(scene: Sce
     assert (result.exit_code, result.stdout) == (0, f"{scene.task.submission_id} approved by ann\n")
     assert decode(page.value, TaskValidated).reviewer == "ann"
     assert dict(page.headers)["replay-count"] == b"2"
+    assert _traces(page, decision) == {TRACEPARENT.split("-")[1]}
     assert decode(decision.value, ReviewDecided).approved
     assert await scene.reviews.pending(10) == []
 

@@ -18,7 +18,7 @@ def reviews(database: Database) -> PostgresReviews:
 
 async def test_a_held_page_comes_back_as_it_was(reviews: PostgresReviews) -> None:
     request = a_review_requested(held=a_validated(document=a_document(body="NUL \0 and é")))
-    await reviews.put(request)
+    await reviews.put(request, None)
 
     [review] = await reviews.pending(10)
 
@@ -26,7 +26,7 @@ async def test_a_held_page_comes_back_as_it_was(reviews: PostgresReviews) -> Non
 
 
 async def test_the_first_decision_counts(reviews: PostgresReviews) -> None:
-    await reviews.put(a_review_requested())
+    await reviews.put(a_review_requested(), None)
 
     assert await reviews.decide(a_review_decided())
     assert not await reviews.decide(a_review_decided(approved=False))
@@ -45,11 +45,11 @@ async def test_nothing_is_decided_that_was_never_held(reviews: PostgresReviews) 
 async def test_the_same_request_again_keeps_the_decision_and_another_page_asks_anew(
     reviews: PostgresReviews,
 ) -> None:
-    await reviews.put(a_review_requested())
+    await reviews.put(a_review_requested(), None)
     await reviews.decide(a_review_decided())
 
-    await reviews.put(a_review_requested())
+    await reviews.put(a_review_requested(), None)
     assert await reviews.pending(10) == []
 
-    await reviews.put(a_review_requested(held=a_validated(document=a_document(body="Another."))))
+    await reviews.put(a_review_requested(held=a_validated(document=a_document(body="Another."))), None)
     assert len(await reviews.pending(10)) == 1

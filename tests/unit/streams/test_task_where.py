@@ -56,7 +56,9 @@ def test_the_head_of_its_partition_says_what_it_waits_for(head_offset: int | Non
 
 
 def test_a_held_page_waits_for_a_person() -> None:
-    review = Review(held=a_validated(), reason="risk is high", requested_at=NOW, decided=None)
+    review = Review(
+        held=a_validated(), reason="risk is high", requested_at=NOW, traceparent=None, decided=None
+    )
     path = a_path(task=an_indexed_task(state="in_review"), review=review)
 
     where = where_without_broker(path, NOW)
