@@ -13,7 +13,7 @@
     │       ├── ClaimedElsewhereError   another live worker is at this very call or page
     │       ├── ScopeClosedError        a breaker or a person holds the work back
     │       └── BudgetExhaustedError    a budget has nothing left until its window or a call under way ends
-    ├── AbandonedError                  the record is another worker's now; dropped silently, never decided on
+    ├── AbandonedError                  nothing more is begun for it here; dropped silently, never decided on
     └── PermanentError                  dead letter: the same input fails the same way
         ├── InvalidRecordError          the record is not the message that its topic carries
         ├── EventTooLargeError          the next event would be larger than a topic takes
@@ -152,9 +152,9 @@ class BudgetExhaustedError(UnavailableError):
 
 
 class AbandonedError(ProcessingError):
-    """The record was given to another worker; nothing more is started here.
+    """The record was given to another worker, or this one stops; nothing more is begun here.
 
-    It has no reason: it is neither retried nor dead-lettered, as the other worker has the record.
+    It has no reason: it is neither retried nor dead-lettered, as another worker goes on with the record.
     """
 
 

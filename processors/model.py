@@ -148,7 +148,7 @@ class ModelRequest:
         cheaper: how the call is made where a soft budget is passed; None: as it is.
         hedge_after_s: seconds after which a live task's question is asked a second time; None: never.
         cache: how the answer cache may answer; None: not at all.
-        abandoned: asked when the call's turn has come: whether the record was given to another worker.
+        abandoned: asked until the call's turn has come: whether nothing more is to be begun for its record.
         tell: told what the question waits for, and None when it waits no more.
     """
 

@@ -43,7 +43,7 @@ class ModelGateway(Protocol):
 
         Raises:
             TransientError, PermanentError: as `processors/errors.py` draws them.
-            AbandonedError: `request.abandoned()` when the call's turn had come.
+            AbandonedError: `request.abandoned()` before the call's turn had come.
             DeadlinePassedError: the task's deadline had passed by then.
         """
 

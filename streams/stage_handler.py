@@ -122,7 +122,7 @@ class StageHandler:
 
     async def _run(self, event: StageInput, replay: int, delivery: Delivery) -> Event:
         calls: list[UsageRecorded] = []
-        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.lost, delivery.tell)
+        gateway = MeteredGateway(self.ports.model, calls, lambda: delivery.closing, delivery.tell)
         ports = replace(self.ports, model=gateway, replay=replay, gives_up=delivery.gives_up)
         started_s = time.perf_counter()
         try:

@@ -117,7 +117,7 @@ class Gateway:
             ScopeClosedError: the provider or the model is held back or fails, and nothing is in the journal.
             DeadlinePassedError: the task's deadline passed before the call's turn had come; nothing is paid.
             ClaimedElsewhereError: another live worker is at this call.
-            AbandonedError: the record was given to another worker before the call's turn had come.
+            AbandonedError: this worker lost the record, or was told to stop, before the call's turn had come.
             StoreUnavailableError: the journal is away; a bought answer is kept for the next try.
         """
         found = await self._found(request)

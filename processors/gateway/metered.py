@@ -15,7 +15,7 @@ class MeteredGateway:
     Args:
         inner: the gateway that all records share.
         records: each answer's usage is appended to it, in the order of answers.
-        abandoned: whether the record was given to another worker.
+        abandoned: whether nothing more is to be begun for the record here.
         tell: told what the call waits for.
     """
 
@@ -35,11 +35,11 @@ class MeteredGateway:
         """Return the model's answer, as the gateway does.
 
         Raises:
-            AbandonedError: the record is another worker's now.
+            AbandonedError: the record is another worker's, now or soon.
         """
         if self._abandoned():
             raise AbandonedError(
-                f"step {request.step!r} is not started: the record was given to another worker"
+                f"step {request.step!r} is not started: this worker has lost its record, or stops"
             )
         answer = await self._inner.complete(replace(request, abandoned=self._abandoned, tell=self._tell))
         self._records.append(answer.recorded)

@@ -3,7 +3,8 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from processors.errors import ProcessingError
 from processors.fair_queue import LANE_WEIGHTS, FairQueue
@@ -30,16 +31,32 @@ class _Waiter:
         return error is not None
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
+class _Holder:
+    """Who has the turn; `error` is why it ended before its time, if it did."""
+
+    unwanted: Unwanted
+    stay: asyncio.Timeout = field(default_factory=partial(asyncio.timeout, None))
+    error: ProcessingError | None = None
+
+    def leave(self) -> None:
+        """End the turn if it is of no use any more."""
+        if self.error is None and (error := self.unwanted()) is not None:
+            self.error = error
+            self.stay.reschedule(asyncio.get_running_loop().time())
+
+
 class Turns:
     """A lock with a fair queue: many thousand waiters cost no more than one."""
 
     def __init__(self) -> None:
         self._queue: FairQueue[_Waiter] = FairQueue(LANE_WEIGHTS)
         self._taken = False
+        self._holder: _Holder | None = None
 
     @asynccontextmanager
     async def turn(self, lane: Lane, tenant: str, unwanted: Unwanted) -> AsyncIterator[None]:
-        """Wait for a turn and have it until the end of the block; the caller's time-out bounds the wait.
+        """Wait for a turn and have it until the end of the block; the caller's time-out bounds both.
 
         Raises:
             ProcessingError: what `unwanted` said, at a sweep.
@@ -48,14 +65,21 @@ class Turns:
             called = asyncio.get_running_loop().create_future()
             await self._wait(_Waiter(lane=lane, tenant=tenant, unwanted=unwanted, called=called))
         self._taken = True
+        holder = self._holder = _Holder(unwanted=unwanted)
         try:
-            yield
+            async with holder.stay:
+                yield
+        except TimeoutError as error:
+            raise holder.error or error from None
         finally:
+            self._holder = None
             self._pass_on()
 
     def sweep(self) -> None:
-        """Send away whoever has no more use for a turn."""
+        """Send away whoever has no more use for a turn, and whoever has one and no use for it."""
         self._queue.sweep(_Waiter.leaves)
+        if self._holder is not None:
+            self._holder.leave()
 
     async def _wait(self, waiter: _Waiter) -> None:
         self._queue.put(waiter.lane, waiter.tenant, waiter)

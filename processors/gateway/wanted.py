@@ -14,7 +14,9 @@ def unwanted(request: ModelRequest, now: datetime) -> ProcessingError | None:
         now: present time (aware).
     """
     if request.abandoned():
-        return AbandonedError(f"step {request.step!r} is not asked: another worker has the record by now")
+        return AbandonedError(
+            f"step {request.step!r} is not asked: this worker has lost its record, or stops"
+        )
     if request.task.expired(now):
         return DeadlinePassedError(
             f"the deadline {request.task.deadline} passed before the page was paid for"

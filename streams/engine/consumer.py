@@ -121,7 +121,7 @@ class StageConsumer(Service):  # type: ignore[misc] # mode ships no types
         A call that ends after that leaves its answer in the journal, where the new owner waits for it. A
         member with a name of its own stays to the end: it is to get its partitions back.
         """
-        self._member.partitions.close()
+        self._member.close()
         drain_s = self._settings.drain_s_max
         stay_s = drain_s if self._member.named else min(drain_s, STAY_S_MAX)
         await drain(self.group, self._in_flight.values(), stay_s)

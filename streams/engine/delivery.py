@@ -80,8 +80,13 @@ class RecordDelivery:
 
     @property
     def lost(self) -> bool:
-        """Whether the partition went to another worker."""
+        """Whether another worker has the partition."""
         return self.held.lost
+
+    @property
+    def closing(self) -> bool:
+        """Whether nothing more may be begun for it: another worker has the partition, or this one stops."""
+        return self.held.closing.is_set()
 
     @property
     def state(self) -> RecordState:

@@ -128,6 +128,11 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         """Whether the member has a name that outlives a restart."""
         return self._settings.instance_id is not None
 
+    def close(self) -> None:
+        """End all waits, of records for a retry and of calls for their turn: nothing more is begun."""
+        self.partitions.close()
+        self._session.give_up()
+
     async def leave(self) -> None:
         """Commit, give all partitions up and leave the group for good; calls in flight run on."""
         self._session.give_up()

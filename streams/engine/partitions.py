@@ -38,7 +38,7 @@ class HeldPartition:
         window: its progress.
         committed: the offset that the broker last acknowledged, and its metadata.
         lost: another worker may own it: nothing is sent or committed for it any more.
-        closing: set when waits (for a retry, for a key) must end: the partition is lost or the worker drains.
+        closing: set when waits (for a retry, a key, a turn) must end: it is lost or the worker drains.
         parked: in key order, records that wait for an earlier one of their key, by key.
         dirty: whether the window moved since the last commit.
         paused: whether fetching is paused because the window is full.

@@ -124,8 +124,8 @@ class Delivery(Protocol):
     scopes: tuple[Scope, ...]
 
     @property
-    def lost(self) -> bool:
-        """Whether the partition went to another worker: nothing more may be started for the record."""
+    def closing(self) -> bool:
+        """Whether nothing more may be begun for it: another worker has the partition, or this one stops."""
 
     @property
     def paid(self) -> dict[str, UsageRecorded]:
@@ -191,7 +191,7 @@ class RecordHandler(Protocol):
 
         Raises:
             ProcessingError: decided on by `processors.disposition.decide`.
-            AbandonedError: `delivery.lost` became true; the record is dropped here.
+            AbandonedError: `delivery.closing` became true; the record is dropped here.
         """
 
     def postpone(

@@ -256,9 +256,9 @@ def _tier_left_too_early() -> Iterator[Patch]:
 def _redelivery_takes_failed_for_sent() -> Iterator[Patch]:
     sent = Redelivery._sent
 
-    async def sent_at_once(self: Any, ready: Any, now: Any) -> int:
-        await sent(self, ready, now)
-        return len(ready)
+    async def sent_at_once(self: Any, records: Any, now: Any) -> set[int]:
+        await sent(self, records, now)
+        return {record.offset for record in records}
 
     yield Redelivery, "_sent", sent_at_once
 

@@ -109,7 +109,7 @@ class SimulatedStage:
 
     async def _call(self, task: TaskPlan, delivery: Delivery) -> None:
         calls: list[UsageRecorded] = []
-        gateway = MeteredGateway(self.gateway, calls, lambda: delivery.lost, delivery.tell)
+        gateway = MeteredGateway(self.gateway, calls, lambda: delivery.closing, delivery.tell)
         left_usd = budget_usd(task)
         try:
             for step in task.steps:

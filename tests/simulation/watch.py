@@ -10,6 +10,7 @@ from processors.errors import TransientError, UnavailableError
 from schemas.failures import RETRY_ATTEMPTS, RETRY_NOT_BEFORE
 from schemas.headers import text_headers
 from streams.engine.commit_metadata import decode
+from streams.engine.delivery import RecordDelivery
 from streams.engine.gate import StageGate
 from streams.engine.intake import Ordering
 from streams.engine.records import Delivery, InRecord
@@ -74,7 +75,7 @@ class Watch:
         self._history.note("begin", worker, record.topic, record.partition, record.offset)
         DELIVERY.set((worker, record, delivery))
         commit = self._read[worker].get((record.topic, record.partition))
-        if commit is not None and not delivery.lost and record.offset in _finished(commit):
+        if commit is not None and not _lost(delivery) and record.offset in _finished(commit):
             self._violate("finished_again", worker, record, f"though {commit} was read at the assignment")
         if delivery not in self._attempts:
             self._attempts[delivery] = int(text_headers(record.headers).get(RETRY_ATTEMPTS, "0"))
@@ -106,8 +107,8 @@ class Watch:
         if current is None:
             return None
         worker, record, delivery = current
-        if delivery.lost or not self._known.holds(worker, (record.topic, record.partition)):
-            self._violate("sends_after_loss", worker, record, f"lost: {delivery.lost}")
+        if _lost(delivery) or not self._known.holds(worker, (record.topic, record.partition)):
+            self._violate("sends_after_loss", worker, record, f"lost: {_lost(delivery)}")
         return record.topic, record.partition, record.offset
 
     def appended(self, record: LogRecord, cause: Cause | None) -> None:
@@ -174,6 +175,10 @@ class Watch:
         self._history.violate(
             invariant, f"{worker} {record.topic}-{record.partition}@{record.offset}: {text}"
         )
+
+
+def _lost(delivery: Delivery) -> bool:
+    return isinstance(delivery, RecordDelivery) and delivery.held.lost
 
 
 def _finished(commit: Commit) -> frozenset[int]:

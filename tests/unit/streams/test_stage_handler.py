@@ -47,7 +47,7 @@ FAILURE = Failure(
 
 @dataclass
 class FakeDelivery:
-    lost: bool = False
+    closing: bool = False
     paid: dict[str, UsageRecorded] = field(default_factory=dict)
     deadline: datetime | None = None
     scopes: tuple[Scope, ...] = ()

@@ -241,7 +241,7 @@ def test_calls_whose_records_a_rebalance_took_leave_the_queue_at_once() -> None:
         await asyncio.gather(*calls, return_exceptions=True)
         return waiting
 
-    assert virtual_time.run(scenario()) == 10  # nine that are wanted, and the one whose turn it is
+    assert virtual_time.run(scenario()) == 9
 
 
 @pytest.mark.parametrize(("paused_s", "left_s"), [(0.0, None), (5.0, None), (300.0, 290.0)])

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 
+import pytest
+
 from processors.errors import AbandonedError, ProcessingError
 from processors.gateway.turns import Turns
 from schemas.base import Lane
@@ -56,6 +58,37 @@ async def test_who_is_sent_away_hears_why_and_the_others_keep_their_turns() -> N
     await asyncio.wait_for(kept, 1)
 
     assert (str(said), "".join(log)) == ("gone", "kk")
+
+
+async def test_a_sweep_ends_the_turn_of_who_has_no_more_use_for_it() -> None:
+    turns, log, gone = Turns(), list[str](), list[ProcessingError]()
+
+    async def held() -> None:
+        async with turns.turn(Lane.LIVE, "acme", lambda: gone[0] if gone else None):
+            await asyncio.Event().wait()
+
+    holder = asyncio.ensure_future(held())
+    await asyncio.sleep(0)
+    after = asyncio.ensure_future(take(turns, log, "k"))
+    await asyncio.sleep(0)
+    turns.sweep()
+    await asyncio.sleep(0)
+    assert not holder.done()
+    gone.append(AbandonedError("gone"))
+    turns.sweep()
+    turns.sweep()
+    [said] = await asyncio.wait_for(asyncio.gather(holder, return_exceptions=True), 1)
+    await asyncio.wait_for(after, 1)
+
+    assert (str(said), "".join(log)) == ("gone", "kk")
+
+
+async def test_a_time_out_of_the_callers_own_stays_one() -> None:
+    turns = Turns()
+
+    with pytest.raises(TimeoutError, match="mine"):
+        async with turns.turn(Lane.LIVE, "acme", _wanted):
+            raise TimeoutError("mine")
 
 
 async def test_a_turn_whose_holder_fails_goes_to_the_next() -> None:
