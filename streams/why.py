@@ -48,12 +48,13 @@ class StageWatch:
             now: the present time (aware).
         """
         partitions = tuple(self._partition(p, state.commit_error, ends, now) for p in state.partitions)
-        finished_per_s, work_s = self._pace(state)
+        waiting = Counter(record_cause(record, self._gates)[0] for record in state.records)
+        finished_per_s, work_s = self._pace(state, sum(waiting[cause] for cause in WORK))
         held = {p.partition for p in state.partitions}
         self._since = {p: known for p, known in self._since.items() if p in held}
         return StageWhy(
             stage=self._stage,
-            waiting=dict(Counter(record_cause(record, self._gates)[0] for record in state.records)),
+            waiting=dict(waiting),
             active=_active(state.records),
             finished_per_s=finished_per_s,
             work_s=work_s,
@@ -93,9 +94,13 @@ class StageWatch:
         scopes += [Scope(ScopeKind.LANE, lane)] if lane else []
         return _closed(scopes, self._gates) or (Cause.TURN, "")
 
-    def _pace(self, state: ConsumerState) -> tuple[float, float]:
-        """Return records finished a second, and seconds of work for each, over the last RATE_S seconds."""
-        working = sum(record_cause(record, self._gates)[0] in WORK for record in state.records)
+    def _pace(self, state: ConsumerState, working: int) -> tuple[float, float]:
+        """Return records finished a second, and seconds of work for each, over the last RATE_S seconds.
+
+        Args:
+            state: the stage's consumer.
+            working: how many of its records are at work.
+        """
         last = self._looks[-1] if self._looks else _Look(state.at_s, state.finished, 0.0)
         worked_s = last.worked_s + working * (state.at_s - last.at_s)
         self._looks.append(_Look(state.at_s, state.finished, worked_s))
