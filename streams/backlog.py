@@ -5,13 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
 
 from schemas.base import Stage
 from streams.engine import commit_metadata
+from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import Partition
 from streams.pipeline import PIPELINE, StageSpec
 from streams.topic_admin import REQUEST_MS_MAX
@@ -44,7 +45,7 @@ async def read_backlog(brokers: str, stages: Iterable[Stage]) -> tuple[Partition
         KafkaError: the broker does not answer, or a group's state cannot be read.
     """
     admin = AIOKafkaAdminClient(bootstrap_servers=brokers, request_timeout_ms=REQUEST_MS_MAX)
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, isolation_level="read_committed")
+    consumer = BoundedConsumer(bootstrap_servers=brokers, isolation_level="read_committed")
     try:
         await admin.start()
         await consumer.start()

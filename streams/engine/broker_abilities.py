@@ -3,7 +3,7 @@
 import logging
 from dataclasses import dataclass
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, OffsetAndMetadata, TopicPartition
+from aiokafka import AIOKafkaProducer, OffsetAndMetadata, TopicPartition
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     IncompatibleBrokerVersion,
@@ -12,6 +12,7 @@ from aiokafka.errors import (
 )
 
 from streams.engine.commit_metadata import METADATA_BYTES_MAX
+from streams.engine.record_batches import BoundedConsumer
 
 PROBE_GROUP = "pressline-probe"
 PROBED_BYTES = (METADATA_BYTES_MAX, 2048, 1024, 512, 128)
@@ -69,7 +70,7 @@ async def probe(brokers: str, topic: str) -> BrokerAbilities:
 
 
 async def _kept_metadata(brokers: str, partition: TopicPartition) -> int:
-    consumer = AIOKafkaConsumer(bootstrap_servers=brokers, group_id=PROBE_GROUP, enable_auto_commit=False)
+    consumer = BoundedConsumer(bootstrap_servers=brokers, group_id=PROBE_GROUP, enable_auto_commit=False)
     consumer.assign([partition])
     await consumer.start()
     try:
@@ -81,7 +82,7 @@ async def _kept_metadata(brokers: str, partition: TopicPartition) -> int:
     return 0
 
 
-async def _keeps(consumer: AIOKafkaConsumer, partition: TopicPartition, text: str) -> bool:
+async def _keeps(consumer: BoundedConsumer, partition: TopicPartition, text: str) -> bool:
     try:
         await consumer.commit({partition: OffsetAndMetadata(0, text)})
     except OffsetMetadataTooLargeError:

@@ -26,13 +26,27 @@ CODEC_MASK = 0x07
 
 
 class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka ships no types
-    """An aiokafka consumer that inflates no batch beyond the bound, and loses nothing by an error."""
+    """An aiokafka consumer that inflates no batch beyond the bound, and whose errors lose nothing."""
 
     async def start(self) -> None:
         """Connect."""
         # The client has no place to say it. Its fetcher looks this name up for each answer of a broker.
         fetcher.MemoryRecords = BoundedRecords
         await super().start()
+
+    async def stop(self) -> None:
+        """Disconnect, whatever a fetch is doing.
+
+        The client cancels its fetches and awaits them. One that waits to be tried again passes that on, which
+        would cancel whoever stops the consumer, and leave the connections open.
+        Source: https://github.com/aio-libs/aiokafka/issues/647
+        """
+        stopping = asyncio.create_task(super().stop())
+        await asyncio.wait({stopping})
+        if stopping.cancelled():
+            await self._client.close()
+        else:
+            stopping.result()
 
     def watch_heartbeats(self, answered: Callable[[float], None]) -> None:
         """Tell `answered` when a heartbeat went out (monotonic seconds), once the group has answered it."""
