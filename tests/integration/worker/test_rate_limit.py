@@ -1,9 +1,6 @@
 """One provider limit over several workers: kept, and used up."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from fixtures.broker import until
 from fixtures.worker import Deployment
@@ -18,11 +15,8 @@ SETTLE_S = 15.0
 WINDOW_S = 60.0
 
 
-async def test_three_workers_use_a_provider_limit_up_and_never_pass_it(
-    deployment: Deployment, tmp_path: Path
-) -> None:
-    catalogue = tmp_path / "catalogue.yaml"
-    catalogue.write_text(yaml.safe_dump(_catalogue()))
+async def test_three_workers_use_a_provider_limit_up_and_never_pass_it(deployment: Deployment) -> None:
+    catalogue = deployment.catalogue(requests_per_minute=LIMIT_PER_MINUTE, concurrency=500)
     await deployment.start_provider(limits={"requests_per_minute": LIMIT_PER_MINUTE})
     await deployment.submit(TASKS)
     for _ in range(WORKERS):
@@ -41,19 +35,3 @@ async def test_three_workers_use_a_provider_limit_up_and_never_pass_it(
 
 def _last_s(deployment: Deployment) -> float:
     return float(deployment.provider_lines("request")[-1]["monotonic"])
-
-
-def _catalogue() -> dict[str, object]:
-    limits = {"requests_per_minute": LIMIT_PER_MINUTE, "concurrency": 500}
-    return {
-        "providers": [{"name": "simulated", "simulated": True, "limits": limits}],
-        "models": [
-            {
-                "name": "gpt-5-nano",
-                "provider": "simulated",
-                "tier": "small",
-                "price": {"provider": "openai", "model": "gpt-5-nano"},
-                "context_tokens": 400000,
-            }
-        ],
-    }

@@ -1,9 +1,6 @@
 """A worker that is stopped: calls in flight end, nothing is bought twice, the group is left."""
 
-from pathlib import Path
-
 import pytest
-import yaml
 
 from fixtures.broker import until
 from fixtures.worker import Deployment, terminate
@@ -14,18 +11,6 @@ CALLS = 500
 CALL_S = 5.0
 DRAIN_S = 30.0
 LONG_S = 60.0
-CATALOGUE = {
-    "providers": [{"name": "simulated", "simulated": True, "limits": {"requests_per_minute": 3}}],
-    "models": [
-        {
-            "name": "gpt-5-nano",
-            "provider": "simulated",
-            "tier": "small",
-            "price": {"provider": "openai", "model": "gpt-5-nano"},
-            "context_tokens": 400000,
-        }
-    ],
-}
 MEMBERS = 5
 """Place of the members in a group's description."""
 EXIT_SECOND_SIGNAL = 130
@@ -53,10 +38,9 @@ async def test_sigterm_drains_all_calls_in_flight_and_no_call_is_made_again(depl
 
 @pytest.mark.parametrize("name", [None, "worker-0"])
 async def test_calls_that_wait_for_their_turn_do_not_hold_a_stop_up(
-    deployment: Deployment, tmp_path: Path, name: str | None
+    deployment: Deployment, name: str | None
 ) -> None:
-    catalogue = tmp_path / "catalogue.yaml"
-    catalogue.write_text(yaml.safe_dump(CATALOGUE))
+    catalogue = deployment.catalogue(requests_per_minute=3)
     await deployment.start_provider()
     named = {} if name is None else {"INSTANCE_ID": name}
     worker, _ = await deployment.start_worker(PROVIDERS=catalogue, DRAIN_S=LONG_S, **named)
