@@ -39,13 +39,16 @@ class ToolCall:
         id: the provider's id of the call; the result names it.
         name: which tool.
         arguments: JSON of them, as yet unchecked.
-        signature: opaque text that the provider wants back with the call, or None.
+        signature: opaque text that the provider wants back with the call, such as the thoughts that led to
+            it, or None.
+        asked_by: the model that asks, by its name in the catalogue; the gateway sets it.
     """
 
     id: str
     name: str
     arguments: str
     signature: str | None = None
+    asked_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +142,7 @@ class ModelRequest:
         temperature: sampling temperature, or None for the model's own.
         seed: for providers that sample by one; the same answer is likely, not sure. None: none is sent.
         reasoning_effort: how much the model may think, or None for the model's own.
+        reasoning_in_tokens: whether the effort goes out as a number of tokens; the gateway sets it.
         cache_ttl: how long the provider shall keep tools, system prompt and stable parts in its cache; None:
             as it likes.
         prompt_cache_key: groups requests that begin alike, for providers that take such a key; the gateway
@@ -164,6 +168,7 @@ class ModelRequest:
     temperature: float | None = None
     seed: int | None = None
     reasoning_effort: ReasoningEffort | None = None
+    reasoning_in_tokens: bool = False
     cache_ttl: CacheTtl | None = None
     prompt_cache_key: str | None = None
     tools: tuple[Tool, ...] = ()
@@ -178,6 +183,10 @@ class ModelRequest:
     def degradable(self) -> bool:
         """Whether something else than the very call may answer where a soft budget is passed."""
         return self.cheaper is not None or (self.cache is not None and self.cache.stale_s > 0)
+
+    def signature_of(self, call: ToolCall) -> str | None:
+        """Return what goes back with the call: to another model than the one that asked, nothing."""
+        return call.signature if call.asked_by == self.model else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,6 +190,16 @@ class ModelRules(Message):
     reasoning: bool = Field(
         False, description="Whether it can be told how much to think; a model that cannot refuses to be."
     )
+    reasoning_in_tokens: bool = Field(
+        False,
+        description="Whether it is told so in tokens, as Claude before 4.6 and Gemini before 3 are;"
+        " later ones are told in a word.",
+    )
+    temperature: bool = Field(
+        True,
+        description="Whether it takes a temperature; OpenAI's models that reason and Claude from 4.7 refuse a"
+        " call with one.",
+    )
 
     @model_validator(mode="after")
     def _tiered(self) -> "ModelRules":

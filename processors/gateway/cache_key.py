@@ -17,6 +17,7 @@ ASKERS = frozenset(
         "cache_ttl",
         "cache",
         "prompt_cache_key",
+        "reasoning_in_tokens",
         "hedge_after_s",
         "abandoned",
         "tell",

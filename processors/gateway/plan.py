@@ -156,11 +156,13 @@ def _input_estimate(request: ModelRequest, model: ModelRules, wire: WireRequest)
 
 def _suited(request: ModelRequest, model: ModelRules, provider: ProviderRules) -> ModelRequest:
     """Leave out what the model would refuse, and add what only this provider takes."""
-    effort = request.reasoning_effort if model.reasoning else None
-    cache_key = prompt_cache_key(request, provider)
-    if (effort, cache_key) == (request.reasoning_effort, request.prompt_cache_key):
-        return request
-    return replace(request, reasoning_effort=effort, prompt_cache_key=cache_key)
+    return replace(
+        request,
+        temperature=request.temperature if model.temperature else None,
+        reasoning_effort=request.reasoning_effort if model.reasoning else None,
+        reasoning_in_tokens=model.reasoning_in_tokens,
+        prompt_cache_key=prompt_cache_key(request, provider),
+    )
 
 
 def _within(request: ModelRequest, cost_max_usd: Decimal) -> None:

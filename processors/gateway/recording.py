@@ -56,7 +56,7 @@ def answer(request: ModelRequest, bought: JournaledAnswer, *, replayed: bool) ->
         replayed=replayed,
         recorded_at=bought.answered_at,
     )
-    text, tool_calls = kept_words(request, bought.text)
+    text, tool_calls = kept_words(request, bought.text, bought.model)
     return ModelAnswer(
         text=text,
         tool_calls=tool_calls,

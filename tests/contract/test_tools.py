@@ -15,6 +15,14 @@ from processors.model import ChatMessage, ModelAnswer, ModelRequest, Tool
 from schemas.catalogue import Format
 
 SPOKEN = (Format.OPENAI_CHAT, Format.OPENAI_RESPONSES, Format.ANTHROPIC_MESSAGES, Format.GEMINI)
+THINKERS: tuple[tuple[Format, str, dict[str, bool]], ...] = (
+    (Format.OPENAI_RESPONSES, "gpt-5-mini", {"temperature": False}),
+    (Format.ANTHROPIC_MESSAGES, "claude-sonnet-5", {"temperature": False}),
+    (Format.ANTHROPIC_MESSAGES, "claude-sonnet-4-5", {"reasoning_in_tokens": True}),
+    (Format.GEMINI, "gemini-3-pro", {}),
+    (Format.DEEPSEEK_CHAT, "deepseek-v4-pro", {}),
+)
+"""Format, model and what the catalogue says of it."""
 PARAMETERS: dict[str, Any] = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "days": {"type": "integer", "minimum": 1, "maximum": 9}},
@@ -35,17 +43,22 @@ ASKED = a_request(
 )
 
 
-def answered(called: ModelAnswer) -> ModelRequest:
+def answered(called: ModelAnswer, asked: ModelRequest = ASKED) -> ModelRequest:
     """The question again, with the call and its result behind it."""
     (call,) = called.tool_calls
     said = ChatMessage(role="assistant", content=called.text, tool_calls=called.tool_calls)
     result = ChatMessage(role="tool", content='{"sky": "clear"}', tool_call=call)
-    return replace(ASKED, step="agent/2", messages=(*ASKED.messages, said, result))
+    return replace(asked, step="agent/2", messages=(*asked.messages, said, result))
 
 
-async def exchange(rig: SimulatedGateway) -> tuple[ModelAnswer, ModelAnswer]:
-    called = await rig.gateway.complete(ASKED)
-    return called, await rig.gateway.complete(answered(called))
+async def exchange(rig: SimulatedGateway, asked: ModelRequest = ASKED) -> tuple[ModelAnswer, ModelAnswer]:
+    called = await rig.gateway.complete(asked)
+    return called, await rig.gateway.complete(answered(called, asked))
+
+
+def thoughtful(model: str) -> ModelRequest:
+    """The question to a model that is to think, with a temperature that not all of them take."""
+    return replace(ASKED, model=model, output_tokens_max=4_000, reasoning_effort="low", temperature=0.5)
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
@@ -69,6 +82,38 @@ async def test_two_turns_with_a_tool_are_had_once_and_replayed_without_a_request
     assert replayed == (called, told)
     assert [line["call"] for line in requests] == [called.recorded.call_id, told.recorded.call_id]
     assert [line["status"] for line in requests] == [200, 200]
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+@pytest.mark.parametrize(("spoken", "model", "rules"), THINKERS)
+async def test_a_model_that_thinks_goes_on_with_its_thoughts_after_a_tool(
+    spoken: Format, model: str, rules: dict[str, bool], tmp_path: Path, *, stream: bool
+) -> None:
+    thinks = {"reasoning": True, **rules}
+    async with simulated(tmp_path, spoken, stream=stream, model=model, rules=thinks) as rig:
+        called, told = await exchange(rig, thoughtful(model))
+        replayed = await exchange(rig, thoughtful(model))
+        requests = rig.requests()
+
+    (call,) = called.tool_calls
+    assert call.signature
+    assert len(told.text) > 100
+    assert replayed == (called, told)
+    assert [line["status"] for line in requests] == [200, 200]
+
+
+@pytest.mark.parametrize(("spoken", "model", "rules"), THINKERS)
+async def test_a_model_that_thinks_takes_over_from_another_after_a_tool(
+    spoken: Format, model: str, rules: dict[str, bool], tmp_path: Path
+) -> None:
+    thinks = {"reasoning": True, **rules}
+    async with simulated(tmp_path, spoken, model=model, rules=thinks) as rig:
+        called = await rig.gateway.complete(thoughtful(model))
+        (call,) = called.tool_calls
+        foreign = replace(called, tool_calls=(replace(call, asked_by="another", signature="its own"),))
+        told = await rig.gateway.complete(answered(foreign, thoughtful(model)))
+
+    assert len(told.text) > 100
 
 
 @pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])

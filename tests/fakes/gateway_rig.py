@@ -25,9 +25,14 @@ EMBEDDING_MODEL = "text-embedding-3-small"
 
 
 def a_catalogue(
-    spoken: Format = Format.OPENAI_CHAT, base_url: str = "http://p.test/v1", *, stream: bool = False
+    spoken: Format = Format.OPENAI_CHAT,
+    base_url: str = "http://p.test/v1",
+    *,
+    stream: bool = False,
+    model: str | None = None,
+    rules: Mapping[str, bool] | None = None,
 ) -> Catalogue:
-    """One provider `p` and the model of `a_request`, a dollar a million in and two out.
+    """One provider `p` and one model, that of `a_request` unless told, a dollar a million in and two out.
 
     Where the format has embeddings, so has the provider: half a dollar a million.
     """
@@ -36,12 +41,14 @@ def a_catalogue(
      price: {{input: 0.5, output: 0}}}}
 """
     price = "{input: 1, output: 2, cache_read: 0.1}"
+    told = "".join(f", {name}: {str(value).lower()}" for name, value in (rules or {}).items())
     return load(
         f"""
 providers: [{{name: p, format: {spoken}, base_url: "{base_url}", stream: {str(stream).lower()},
              call_deadline_s: 10}}]
 models:
-  - {{name: {a_request().model}, provider: p, tier: small, context_tokens: {CONTEXT_TOKENS}, price: {price}}}
+  - {{name: {model or a_request().model}, provider: p, tier: small, context_tokens: {CONTEXT_TOKENS},
+     price: {price}{told}}}
 {embeds if spoken in EMBEDDING_FORMATS else ""}
 """.encode()
     )

@@ -1,6 +1,6 @@
 """A gateway to the simulated provider over real HTTP, and what that provider's log says of the calls."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,14 +52,21 @@ class SimulatedGateway:
 
 @asynccontextmanager
 async def simulated(
-    folder: Path, spoken: Format, *, stream: bool = False, **faults: float
+    folder: Path,
+    spoken: Format,
+    *,
+    stream: bool = False,
+    model: str | None = None,
+    rules: Mapping[str, bool] | None = None,
+    **faults: float,
 ) -> AsyncIterator[SimulatedGateway]:
-    """Serve and connect; `faults` are the provider's shares of them."""
+    """Serve and connect; `faults` are the provider's shares of them, the rest as of `a_catalogue`."""
     log_path = folder / "provider.jsonl"
     defaults = {"latency": AT_ONCE, "faults": faults}
     server = ProviderServer(load_config(None, log_path=log_path, port=0, defaults=defaults))
     base_url = await server.start()
-    rig = SimulatedGateway(a_catalogue(spoken, f"{base_url}/v1", stream=stream), log_path)
+    catalogue = a_catalogue(spoken, f"{base_url}/v1", stream=stream, model=model, rules=rules)
+    rig = SimulatedGateway(catalogue, log_path)
     try:
         yield rig
     finally:

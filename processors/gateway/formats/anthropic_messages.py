@@ -3,7 +3,7 @@
 Source: https://docs.anthropic.com/en/api/messages
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -15,6 +15,7 @@ from processors.gateway.formats.fields import (
     Json,
     count_at,
     json_object,
+    list_in,
     name_at,
     object_at,
     objects_at,
@@ -28,8 +29,12 @@ from processors.model import ChatMessage, ModelRequest, ToolCall
 PATH = "/messages"
 VERSION = "2023-06-01"
 THINKING_TOKENS = {"minimal": 1_024, "low": 2_048, "medium": 8_192, "high": 16_384}
-"""Thinking is asked for in tokens, 1,024 at the least.
+"""By effort, for models that are told so in tokens, 1,024 at the least.
 Source: https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking"""
+EFFORTS = {"minimal": "low", "low": "low", "medium": "medium", "high": "high"}
+"""For the others. Source: https://docs.anthropic.com/en/docs/build-with-claude/effort"""
+THOUGHTS = frozenset({"thinking", "redacted_thinking"})
+"""Blocks that have to come back, as they are, with the tool calls that follow them."""
 
 STOP_REASONS = {
     "end_turn": StopReason.STOP,
@@ -50,14 +55,11 @@ class AnthropicMessages:
         content: dict[str, Any] = {
             "model": request.model,
             "max_tokens": request.output_tokens_max,
-            **given(temperature=request.temperature),
             **_thinking(request),
+            **_output_config(request),
             **_prefix(request),
             "messages": list(_turns(request)),
         }
-        if request.schema is not None:
-            form = {"type": "json_schema", "schema": dict(request.schema)}
-            content["output_config"] = {"format": form}
         if stream:
             content["stream"] = True
         return WireRequest(path=PATH, headers=JSON_HEADERS, body=orjson.dumps(content))
@@ -83,7 +85,7 @@ class AnthropicMessages:
             )
         return ParsedAnswer(
             text="".join(text_at(block, "text") for block in blocks if block.get("type") == "text"),
-            tool_calls=tuple(_tool_call(block) for block in blocks if block.get("type") == "tool_use"),
+            tool_calls=tuple(_tool_calls(blocks)),
             stop_reason=reason,
             count=self.parse_usage(content.get("usage")),
             response_model=name_at(content, "model"),
@@ -142,37 +144,72 @@ def _mark(request: ModelRequest) -> dict[str, Any]:
 
 
 def _thinking(request: ModelRequest) -> dict[str, Any]:
+    """How much to think, or else the temperature: a model that thinks takes none."""
     if request.reasoning_effort is None:
-        return {}
+        return given(temperature=request.temperature)
+    if not request.reasoning_in_tokens:
+        return {"thinking": {"type": "adaptive"}}
     # Thinking has to leave room for the answer.
     budget = min(THINKING_TOKENS[request.reasoning_effort], request.output_tokens_max // 2)
-    if budget < THINKING_TOKENS["minimal"]:
-        return {"thinking": {"type": "disabled"}}
+    if budget < THINKING_TOKENS["minimal"] or _goes_on_without_thoughts(request):
+        return {"thinking": {"type": "disabled"}, **given(temperature=request.temperature)}
     return {"thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _goes_on_without_thoughts(request: ModelRequest) -> bool:
+    """Whether tool calls are answered that began without thoughts of this model, as another made them.
+
+    Between tool calls these models refuse to begin to think.
+    """
+    last = next(message for message in reversed(request.messages) if message.role != "tool")
+    return bool(last.tool_calls) and request.signature_of(last.tool_calls[0]) is None
+
+
+def _output_config(request: ModelRequest) -> dict[str, Any]:
+    config: dict[str, Any] = {}
+    if request.reasoning_effort is not None and not request.reasoning_in_tokens:
+        config["effort"] = EFFORTS[request.reasoning_effort]
+    if request.schema is not None:
+        config["format"] = {"type": "json_schema", "schema": dict(request.schema)}
+    return {"output_config": config} if config else {}
 
 
 def _turns(request: ModelRequest) -> Iterator[dict[str, Any]]:
     """All results of one round of tool calls stand in one turn of the user."""
     said = (message for message in request.messages if message.role != "system")
-    mark = _mark(request)
     for role, turn in groupby(said, lambda each: "assistant" if each.role == "assistant" else "user"):
-        yield {"role": role, "content": [block for message in turn for block in _blocks(message, mark)]}
+        yield {"role": role, "content": [block for message in turn for block in _blocks(message, request)]}
 
 
-def _blocks(message: ChatMessage, mark: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def _blocks(message: ChatMessage, request: ModelRequest) -> Iterator[dict[str, Any]]:
     if message.tool_call is not None:
         yield {"type": "tool_result", "tool_use_id": message.tool_call.id, "content": message.content}
         return
+    thoughts = [list_in(request.signature_of(call)) for call in message.tool_calls]
+    # A turn with thoughts has to begin with one.
+    yield from thoughts[0] if thoughts else ()
     stable, rest = message.content[: message.stable_chars], message.content[message.stable_chars :]
     if stable:
-        yield {"type": "text", "text": stable, **mark}
+        yield {"type": "text", "text": stable, **_mark(request)}
     if rest:
         yield {"type": "text", "text": rest}
-    for call in message.tool_calls:
+    for number, call in enumerate(message.tool_calls):
+        yield from thoughts[number] if number > 0 else ()
         arguments = json_object(call.arguments) or {}
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 
 
-def _tool_call(block: Json) -> ToolCall:
-    arguments = orjson.dumps(block.get("input") or {}).decode()
-    return ToolCall(id=text_at(block, "id"), name=text_at(block, "name"), arguments=arguments)
+def _tool_calls(blocks: Iterable[Json]) -> Iterator[ToolCall]:
+    """Each with the thoughts before it."""
+    thoughts: list[Json] = []
+    for block in blocks:
+        if block.get("type") in THOUGHTS:
+            thoughts.append(block)
+        elif block.get("type") == "tool_use":
+            yield ToolCall(
+                id=text_at(block, "id"),
+                name=text_at(block, "name"),
+                arguments=orjson.dumps(block.get("input") or {}).decode(),
+                signature=orjson.dumps(thoughts).decode() if thoughts else None,
+            )
+            thoughts = []

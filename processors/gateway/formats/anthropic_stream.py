@@ -7,6 +7,8 @@ from typing import Any
 
 from processors.gateway.formats.fields import Json, json_object, object_at, text_at
 
+EXTENDED = frozenset({"text", "thinking", "signature"})
+
 
 class AnthropicStream:
     """Assembler of one stream. Input tokens come first, output tokens at the end, as running totals."""
@@ -57,10 +59,10 @@ def _index(event: Json) -> int:
 
 
 def _extend(block: dict[str, Any], delta: Json) -> None:
-    if delta.get("type") == "text_delta":
-        block["text"] = text_at(block, "text") + text_at(delta, "text")
-    elif delta.get("type") == "input_json_delta":
+    if delta.get("type") == "input_json_delta":
         block["partial"] = text_at(block, "partial") + text_at(delta, "partial_json")
+    for key in EXTENDED & delta.keys():
+        block[key] = text_at(block, key) + text_at(delta, key)
 
 
 def _whole(block: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """DeepSeek's dialect of chat completions.
 
-Source: https://api-docs.deepseek.com/api/create-chat-completion, https://api-docs.deepseek.com/guides/json_mode
+Source: https://api-docs.deepseek.com/api/create-chat-completion, https://api-docs.deepseek.com/guides/json_mode,
+https://api-docs.deepseek.com/guides/thinking_mode
 """
 
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ import orjson
 
 from processors.gateway.formats.openai_chat import OpenAIChat
 from processors.gateway.wire import WireRequest
-from processors.model import ChatMessage, ModelRequest
+from processors.model import ChatMessage, ModelRequest, ToolCall
 
 
 class DeepSeekChat(OpenAIChat):
@@ -32,3 +33,7 @@ class DeepSeekChat(OpenAIChat):
     def answer_form(self, request: ModelRequest) -> Mapping[str, Any]:
         """Return the field that asks for JSON, if a schema is asked for."""
         return {} if request.schema is None else {"response_format": {"type": "json_object"}}
+
+    def thoughts_of(self, call: ToolCall, request: ModelRequest) -> Mapping[str, Any]:
+        """Return the thoughts, empty ones where another model asked: a turn without any is refused."""
+        return {"reasoning_content": "", **super().thoughts_of(call, request)}

@@ -21,6 +21,17 @@ def json_object(body: bytes | str) -> Json | None:
     return content if isinstance(content, dict) else None
 
 
+def list_in(body: str | None) -> list[Any]:
+    """Return the JSON list that `body` holds, an empty one where there is none."""
+    if body is None:
+        return []
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return []
+    return content if isinstance(content, list) else []
+
+
 def object_at(content: object, *keys: str) -> Json:
     """Return the object at that path, an empty one where there is none."""
     for key in keys:

@@ -27,7 +27,11 @@ from processors.gateway.wire import NotAnAnswerError, ParsedAnswer, StopReason, 
 from processors.model import ChatMessage, ModelRequest, ToolCall
 
 THINKING_TOKENS = {"minimal": 512, "low": 1_024, "medium": 8_192, "high": 24_576}
-"""Source: https://ai.google.dev/gemini-api/docs/openai#thinking"""
+"""By effort, for models that are told so in tokens; the others take the effort itself as their level.
+Source: https://ai.google.dev/gemini-api/docs/openai#thinking"""
+UNSIGNED = "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv"
+"""Stands for the signature of a call that another model asked for: without any, the request is refused.
+Sources: https://ai.google.dev/gemini-api/docs/gemini-3, "Migrating from other models"; recorded exchanges."""
 
 STOP_REASONS = {
     "STOP": StopReason.STOP,
@@ -62,7 +66,7 @@ class Gemini:
         if request.tools:
             declared = [_declared(tool_of(tool)) for tool in request.tools]
             content["tools"] = [{"functionDeclarations": declared}]
-        content["contents"] = list(_turns(request.messages))
+        content["contents"] = list(_turns(request))
         method = "streamGenerateContent?alt=sse" if stream else "generateContent"
         path = f"/models/{request.model}:{method}"
         return WireRequest(path=path, headers=JSON_HEADERS, body=orjson.dumps(content))
@@ -127,7 +131,11 @@ def _config(request: ModelRequest) -> dict[str, Any]:
     if request.schema is not None:
         config |= {"responseMimeType": "application/json", "responseJsonSchema": dict(request.schema)}
     if request.reasoning_effort is not None:
-        config["thinkingConfig"] = {"thinkingBudget": THINKING_TOKENS[request.reasoning_effort]}
+        config["thinkingConfig"] = (
+            {"thinkingBudget": THINKING_TOKENS[request.reasoning_effort]}
+            if request.reasoning_in_tokens
+            else {"thinkingLevel": request.reasoning_effort}
+        )
     return config
 
 
@@ -136,13 +144,13 @@ def _declared(tool: dict[str, Any]) -> dict[str, Any]:
     return tool
 
 
-def _turns(messages: Sequence[ChatMessage]) -> Iterator[dict[str, Any]]:
-    said = (message for message in messages if message.role != "system")
+def _turns(request: ModelRequest) -> Iterator[dict[str, Any]]:
+    said = (message for message in request.messages if message.role != "system")
     for role, turn in groupby(said, lambda each: "model" if each.role == "assistant" else "user"):
-        yield {"role": role, "parts": [part for message in turn for part in _message_parts(message)]}
+        yield {"role": role, "parts": [part for each in turn for part in _message_parts(each, request)]}
 
 
-def _message_parts(message: ChatMessage) -> Iterator[dict[str, Any]]:
+def _message_parts(message: ChatMessage, request: ModelRequest) -> Iterator[dict[str, Any]]:
     if message.tool_call is not None:
         result = {"name": message.tool_call.name, "response": {"result": message.content}}
         yield {"functionResponse": result}
@@ -151,7 +159,8 @@ def _message_parts(message: ChatMessage) -> Iterator[dict[str, Any]]:
         yield {"text": message.content}
     for call in message.tool_calls:
         asked = {"name": call.name, "args": json_object(call.arguments) or {}}
-        yield {"functionCall": asked, **given(thoughtSignature=call.signature)}
+        signature = request.signature_of(call) if call.asked_by == request.model else UNSIGNED
+        yield {"functionCall": asked, **given(thoughtSignature=signature)}
 
 
 def _tool_calls(parts: Sequence[Json]) -> Iterator[ToolCall]:

@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/chat
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from processors.gateway.counts import Kind, Modality, TokenClass, TokenCount, co
 from processors.gateway.formats.fields import (
     Json,
     count_at,
+    json_object,
     name_at,
     object_at,
     objects_at,
@@ -31,6 +32,10 @@ STOP_REASONS = {
     "tool_calls": StopReason.TOOL_CALLS,
     "content_filter": StopReason.REFUSAL,
 }
+THOUGHTS = ("reasoning_content", "reasoning_details")
+"""Fields of servers whose models think between tool calls. DeepSeek refuses a turn that lacks its own; OpenAI
+has neither. Sources: https://api-docs.deepseek.com/guides/thinking_mode,
+https://openrouter.ai/docs/guides/best-practices/reasoning-tokens"""
 MODALITIES = {
     "audio_tokens": Modality.AUDIO,
     "image_tokens": Modality.IMAGE,
@@ -45,7 +50,7 @@ class OpenAIChat:
         """Return the request as it goes out."""
         content: dict[str, Any] = {
             "model": request.model,
-            "messages": [message_of(message) for message in request.messages],
+            "messages": [self._message(message, request) for message in request.messages],
             **self.limit_of(request),
             **self.answer_form(request),
             **given(temperature=request.temperature, seed=request.seed),
@@ -68,6 +73,10 @@ class OpenAIChat:
         described = {"name": request.schema_name, "schema": dict(request.schema), "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": described}}
 
+    def thoughts_of(self, call: ToolCall, request: ModelRequest) -> Mapping[str, Any]:
+        """Return the fields that bring thoughts back, for the first tool call that they led to."""
+        return json_object(request.signature_of(call) or "{}") or {}
+
     def key_headers(self, api_key: str) -> Mapping[str, str]:
         """Return the bearer token."""
         return {"authorization": f"Bearer {api_key}"}
@@ -82,7 +91,7 @@ class OpenAIChat:
         message = choice.get("message")
         if not isinstance(message, dict):
             raise NotAnAnswerError("no choice with a message, expected one")
-        tool_calls = tuple(_tool_call(found) for found in objects_at(message, "tool_calls"))
+        tool_calls = tuple(_tool_calls(message))
         stop_reason = _stop_reason(choice, message, tool_calls)
         return ParsedAnswer(
             text=_text(message, stop_reason),
@@ -121,18 +130,21 @@ class OpenAIChat:
         """Return an assembler for one stream."""
         return OpenAIChatStream()
 
-
-def message_of(message: ChatMessage) -> dict[str, Any]:
-    """Return a message as it goes out."""
-    content: dict[str, Any] = {"role": message.role, "content": message.content}
-    if message.tool_calls:
-        content["tool_calls"] = [
-            {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call is not None:
-        content["tool_call_id"] = message.tool_call.id
-    return content
+    def _message(self, message: ChatMessage, request: ModelRequest) -> dict[str, Any]:
+        content: dict[str, Any] = {"role": message.role, "content": message.content}
+        if message.tool_calls:
+            content |= self.thoughts_of(message.tool_calls[0], request)
+            content["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in message.tool_calls
+            ]
+        if message.tool_call is not None:
+            content["tool_call_id"] = message.tool_call.id
+        return content
 
 
 def tool_of(tool: Tool) -> dict[str, Any]:
@@ -145,11 +157,19 @@ def given(**fields: object) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _tool_call(found: Json) -> ToolCall:
-    function = object_at(found, "function")
-    return ToolCall(
-        id=text_at(found, "id"), name=text_at(function, "name"), arguments=text_at(function, "arguments")
-    )
+def _tool_calls(message: Json) -> Iterator[ToolCall]:
+    """The first one has the thoughts before all of them."""
+    thoughts = {key: message[key] for key in THOUGHTS if message.get(key) is not None}
+    signature = orjson.dumps(thoughts).decode() if thoughts else None
+    for found in objects_at(message, "tool_calls"):
+        function = object_at(found, "function")
+        yield ToolCall(
+            id=text_at(found, "id"),
+            name=text_at(function, "name"),
+            arguments=text_at(function, "arguments"),
+            signature=signature,
+        )
+        signature = None
 
 
 def _stop_reason(choice: Json, message: Json, tool_calls: tuple[ToolCall, ...]) -> StopReason:

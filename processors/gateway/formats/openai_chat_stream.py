@@ -13,6 +13,7 @@ class OpenAIChatStream:
     def __init__(self) -> None:
         self._kept: dict[str, Any] = {}
         self._texts: dict[str, list[str]] = {"content": [], "refusal": []}
+        self._thoughts: list[str] = []
         self._tool_calls: dict[int, dict[str, str]] = {}
         self._finish_reason: object = None
 
@@ -22,6 +23,7 @@ class OpenAIChatStream:
         choice = next(objects_at(event, "choices"), {})
         delta = object_at(choice, "delta")
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
+        self._thoughts.extend(_texts(delta, "reasoning_content"))
         came: list[str] = []
         for key, texts in self._texts.items():
             texts.extend(new := _texts(delta, key))
@@ -40,6 +42,8 @@ class OpenAIChatStream:
         if "error" in self._kept:
             return self._kept
         message: dict[str, Any] = {key: "".join(texts) for key, texts in self._texts.items()}
+        if self._thoughts:
+            message["reasoning_content"] = "".join(self._thoughts)
         message["tool_calls"] = [
             {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
             for _, call in sorted(self._tool_calls.items())

@@ -3,7 +3,7 @@
 Source: https://platform.openai.com/docs/api-reference/responses
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -12,6 +12,7 @@ from processors.gateway.counts import Kind, TokenCount, counted
 from processors.gateway.formats.fields import (
     Json,
     count_at,
+    list_in,
     name_at,
     object_at,
     objects_at,
@@ -33,7 +34,7 @@ class OpenAIResponses:
         """Return the request as it goes out."""
         content: dict[str, Any] = {
             "model": request.model,
-            "input": [item for message in request.messages for item in _items(message)],
+            "input": [item for message in request.messages for item in _items(message, request)],
             "max_output_tokens": request.output_tokens_max,
             "store": False,
             **given(temperature=request.temperature, prompt_cache_key=request.prompt_cache_key),
@@ -43,6 +44,9 @@ class OpenAIResponses:
             content["text"] = {"format": {"type": "json_schema", **described}}
         if request.reasoning_effort is not None:
             content["reasoning"] = {"effort": request.reasoning_effort}
+            if request.tools:
+                # Nothing is stored, so thoughts go on after a tool's result only if they are sent back.
+                content["include"] = ["reasoning.encrypted_content"]
         if request.tools:
             content["tools"] = [{"type": "function", **tool_of(tool)} for tool in request.tools]
         if stream:
@@ -63,7 +67,7 @@ class OpenAIResponses:
             raise NotAnAnswerError("no list of output items, expected one")
         items = tuple(objects_at(content, "output"))
         parts = tuple(part for item in items for part in _parts(item))
-        tool_calls = tuple(_tool_call(item) for item in items if item.get("type") == "function_call")
+        tool_calls = tuple(_tool_calls(items))
         refused = any(part.get("type") == "refusal" for part in parts)
         return ParsedAnswer(
             text="".join(text_at(part, "text") for part in parts if part.get("type") == "output_text"),
@@ -138,7 +142,7 @@ class ResponsesStream:
         return {**self._response, "output": [{"type": "message", "content": [part]}]}
 
 
-def _items(message: ChatMessage) -> Iterator[dict[str, Any]]:
+def _items(message: ChatMessage, request: ModelRequest) -> Iterator[dict[str, Any]]:
     if message.tool_call is not None:
         yield {
             "type": "function_call_output",
@@ -149,6 +153,7 @@ def _items(message: ChatMessage) -> Iterator[dict[str, Any]]:
     if message.content:
         yield {"role": message.role, "content": message.content}
     for call in message.tool_calls:
+        yield from list_in(request.signature_of(call))
         yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
 
 
@@ -157,10 +162,20 @@ def _parts(item: Json) -> Iterator[Json]:
         yield from objects_at(item, "content")
 
 
-def _tool_call(item: Json) -> ToolCall:
-    return ToolCall(
-        id=text_at(item, "call_id"), name=text_at(item, "name"), arguments=text_at(item, "arguments")
-    )
+def _tool_calls(items: Iterable[Json]) -> Iterator[ToolCall]:
+    """Each with the encrypted thoughts before it."""
+    thoughts: list[Json] = []
+    for item in items:
+        if item.get("type") == "reasoning" and item.get("encrypted_content"):
+            thoughts.append(item)
+        elif item.get("type") == "function_call":
+            yield ToolCall(
+                id=text_at(item, "call_id"),
+                name=text_at(item, "name"),
+                arguments=text_at(item, "arguments"),
+                signature=orjson.dumps(thoughts).decode() if thoughts else None,
+            )
+            thoughts = []
 
 
 def _stop_reason(content: Json, tool_calls: tuple[ToolCall, ...]) -> StopReason:

@@ -4,7 +4,8 @@ Source: https://docs.anthropic.com/en/api/messages, and recorded exchanges.
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +22,7 @@ from streams.embedded.provider.request_fields import (
     neutral_request,
     tokens_max,
 )
+from streams.embedded.provider.thoughts import SIGNATURE, claude_thinks, require_signed
 from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
@@ -36,6 +38,8 @@ from streams.embedded.provider.wire import (
     ToolCall,
 )
 
+THOUGHT: Json = {"type": "thinking", "thinking": "", "signature": SIGNATURE}
+"""Told without its words, as the newest models do."""
 ROLES = {"user": Role.USER, "assistant": Role.ASSISTANT}
 STOP_REASONS = {
     FinishReason.STOP: "end_turn",
@@ -72,7 +76,7 @@ class AnthropicMessages:
         system = joined_text(content.get("system"), "system")
         said = tuple(_message(found, index) for index, found in enumerate(listed(content, "messages")))
         instructions = (Message(role=Role.INSTRUCTIONS, text=system),) if system else ()
-        return neutral_request(
+        request = neutral_request(
             content,
             model=model_name(content.get("model")),
             messages=(*instructions, *said),
@@ -80,6 +84,7 @@ class AnthropicMessages:
             output_tokens_max=bound,
             tools=_tools(content),
         )
+        return replace(request, thinks=claude_thinks(content))
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
         """Write a message, or the events of one."""
@@ -95,7 +100,7 @@ class AnthropicMessages:
             "type": "message",
             "role": "assistant",
             "model": request.model,
-            "content": list(_blocks(answer)),
+            "content": [*([THOUGHT] if request.thinks else []), *_blocks(answer)],
             "stop_reason": "refusal" if answer.refusal else STOP_REASONS[answer.finish_reason],
             "stop_sequence": None,
             **({"usage": usage} if answer.with_usage else {}),
@@ -138,12 +143,29 @@ def _contents(results: Iterable[Json]) -> Iterator[Any]:
 
 def _tools(content: Json) -> tuple[OfferedTool, ...]:
     said = objects(content.get("messages"))
-    blocks = [block for message in said for block in objects(message.get("content"))]
+    turns = [(message.get("role"), tuple(objects(message.get("content")))) for message in said]
+    _require_thoughts(content, turns)
+    blocks = [block for _, turn in turns for block in turn]
     require_called(
         (block.get("tool_use_id") for block in blocks if block.get("type") == "tool_result"),
         (block.get("id") for block in blocks if block.get("type") == "tool_use"),
     )
     return offered(objects(content.get("tools")), "input_schema")
+
+
+def _require_thoughts(content: Json, turns: Sequence[tuple[Any, Sequence[Json]]]) -> None:
+    """Thoughts come back signed; with a budget of tokens for them, the last turn begins with one."""
+    thoughts = [block for _, turn in turns for block in turn if block.get("type") == "thinking"]
+    require_signed(block.get("signature") for block in thoughts)
+    last = next((turn for role, turn in reversed(turns) if role == "assistant"), ())
+    thinking = content.get("thinking")
+    if not last or not isinstance(thinking, dict) or thinking.get("type") != "enabled":
+        return
+    if last[0].get("type") != "thinking":
+        raise invalid_request(
+            f"Expected `thinking` or `redacted_thinking`, but found `{last[0].get('type')}`. When `thinking`"
+            " is enabled, a final `assistant` message must start with a thinking block."
+        )
 
 
 def _schema(content: Json) -> Any:
@@ -189,6 +211,8 @@ def _events(message: Json, answer: Answer) -> Iterator[Json]:
 
 def _in_pieces(block: Json) -> tuple[Json, Iterator[Json]]:
     """Return the block as it begins, and what comes after."""
+    if block["type"] == "thinking":
+        return {**block, "signature": ""}, iter(({"type": "signature_delta", "signature": SIGNATURE},))
     if block["type"] == "text":
         return {**block, "text": ""}, (
             {"type": "text_delta", "text": piece} for piece in pieces(block["text"])

@@ -20,6 +20,7 @@ from streams.embedded.provider.request_fields import (
     neutral_request,
     tokens_max,
 )
+from streams.embedded.provider.thoughts import SIGNATURE
 from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
@@ -40,8 +41,8 @@ FINISH_REASONS = {
     FinishReason.LENGTH: "MAX_TOKENS",
     FinishReason.TOOL_CALLS: "STOP",
 }
-SIGNATURE = "c2ltdWxhdGVk"
-"""What thoughts are signed with: opaque to callers, who have to send it back with the call."""
+UNSIGNED = "Y29udGV4dF9lbmdpbmVlcmluZ19pc190aGVfd2F5X3RvX2dv"
+"""Stands for the signature of a call that another model asked for."""
 STATUS = {
     401: "UNAUTHENTICATED",
     404: "NOT_FOUND",
@@ -140,7 +141,7 @@ def _tools(content: Json) -> tuple[OfferedTool, ...]:
     require_called(
         (result.get("name") for result in results), (call["functionCall"].get("name") for call in calls)
     )
-    if any(call.get("thoughtSignature") != SIGNATURE for call in calls):
+    if any(call.get("thoughtSignature") not in {SIGNATURE, UNSIGNED} for call in calls):
         raise invalid_request("A functionCall lacks the thoughtSignature that it came with. Send it back.")
     declared = (
         each for tool in objects(content.get("tools")) for each in objects(tool.get("functionDeclarations"))

@@ -22,6 +22,7 @@ from streams.embedded.provider.request_fields import (
     model_name,
     tokens_max,
 )
+from streams.embedded.provider.thoughts import DEEPSEEK, refuse_temperature
 from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     SIMULATED_HEADER,
@@ -37,6 +38,7 @@ from streams.embedded.provider.wire import (
 )
 
 OPENAI_VERSION = "2020-10-01"
+THOUGHT = "The tools say more than I know. (simulated)"
 ANY_OBJECT = orjson.dumps({"type": "object"})
 
 ROLES = {
@@ -66,6 +68,7 @@ class OpenAIChat:
         content = json_object(body)
         _refuse_unsupported(content)
         form = content.get("response_format")
+        refuse_temperature(content)
         tools = _tools(content)
         depends_on = [content.get("model"), content.get("messages"), form, content.get("seed")]
         depends_on += [tool.name for tool in tools]
@@ -79,6 +82,7 @@ class OpenAIChat:
             body_sha256=body_sha256(content),
             stream=bool(content.get("stream")),
             tools=tools,
+            thinks=_thinks(content),
         )
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
@@ -88,7 +92,7 @@ class OpenAIChat:
             "object": "chat.completion",
             "created": identity.created_s,
             "model": request.model,
-            "choices": [_choice(answer)],
+            "choices": [_choice(answer, thinks=request.thinks)],
             "usage": _usage(request.input_tokens, answer.output_tokens),
             "service_tier": "default",
             "system_fingerprint": "pressline-simulated",
@@ -144,6 +148,16 @@ def _tools(content: Json) -> tuple[OfferedTool, ...]:
     return offered((tool for tool in found if isinstance(tool, dict)), "parameters")
 
 
+def _thinks(content: Json) -> bool:
+    """DeepSeek's models think, and want their thoughts back with the calls that they led to."""
+    if DEEPSEEK.match(str(content.get("model"))) is None:
+        return False
+    turns = (message for message in objects(content.get("messages")) if message.get("tool_calls"))
+    if any("reasoning_content" not in turn for turn in turns):
+        raise invalid_request("The reasoning_content in the thinking mode must be passed back to the API.")
+    return True
+
+
 def _messages(content: Json) -> tuple[Message, ...]:
     return tuple(_message(message, index) for index, message in enumerate(listed(content, "messages")))
 
@@ -173,13 +187,15 @@ def _schema(form: Any) -> bytes | None:
     return orjson.dumps(described["schema"])
 
 
-def _choice(answer: Answer) -> Json:
+def _choice(answer: Answer, *, thinks: bool) -> Json:
     message: Json = {
         "role": "assistant",
         "content": answer.content,
         "refusal": answer.refusal,
         "annotations": [],
     }
+    if thinks:
+        message["reasoning_content"] = THOUGHT
     if answer.tool_call is not None:
         message["tool_calls"] = [_tool_call(answer.tool_call)]
     return {"index": 0, "message": message, "logprobs": None, "finish_reason": answer.finish_reason.value}
@@ -198,7 +214,10 @@ def _stream(completion: Json, answer: Answer) -> bytes:
         "object": "chat.completion.chunk"
     }
     key, text = ("refusal", answer.refusal) if answer.refusal else ("content", answer.content)
-    deltas = [{"role": "assistant"}, *({key: piece} for piece in pieces(text or "")), *_tool_deltas(answer)]
+    thought = completion["choices"][0]["message"].get("reasoning_content", "")
+    thoughts = ({"reasoning_content": piece} for piece in pieces(thought))
+    texts = ({key: piece} for piece in pieces(text or ""))
+    deltas = [{"role": "assistant"}, *thoughts, *texts, *_tool_deltas(answer)]
     chunks = [_chunk(common, delta, None) for delta in deltas]
     ended = _chunk(common, {}, answer.finish_reason.value)
     counted = [common | {"choices": [], "usage": completion["usage"]}] if "usage" in completion else []

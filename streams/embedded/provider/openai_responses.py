@@ -4,6 +4,7 @@ Source: https://platform.openai.com/docs/api-reference/responses, and recorded e
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -19,6 +20,7 @@ from streams.embedded.provider.request_fields import (
     neutral_request,
     tokens_max,
 )
+from streams.embedded.provider.thoughts import SIGNATURE, refuse_temperature, require_signed
 from streams.embedded.provider.tools import objects, offered, require_called
 from streams.embedded.provider.wire import (
     Answer,
@@ -30,6 +32,8 @@ from streams.embedded.provider.wire import (
     OfferedTool,
     Role,
 )
+
+THOUGHT: Json = {"type": "reasoning", "id": "rs_simulated", "summary": [], "encrypted_content": SIGNATURE}
 
 
 class OpenAIResponses(OpenAIChat):
@@ -44,7 +48,8 @@ class OpenAIResponses(OpenAIChat):
         content = json_object(body)
         if content.get("previous_response_id") is not None or content.get("background"):
             raise invalid_request("Earlier and background responses are not simulated. Send all input.")
-        return neutral_request(
+        refuse_temperature(content)
+        request = neutral_request(
             content,
             model=model_name(content.get("model")),
             messages=_messages(content),
@@ -52,6 +57,7 @@ class OpenAIResponses(OpenAIChat):
             output_tokens_max=tokens_max(content, "max_output_tokens"),
             tools=_tools(content),
         )
+        return replace(request, thinks="reasoning.encrypted_content" in (content.get("include") or ()))
 
     def answer(self, answer: Answer, request: ModelRequest, identity: Identity) -> bytes:
         """Write a response, or the events of one."""
@@ -64,7 +70,7 @@ class OpenAIResponses(OpenAIChat):
             "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
             "error": None,
             "model": request.model,
-            "output": [_item(answer)],
+            "output": [*([THOUGHT] if request.thinks else []), _item(answer)],
             "usage": _usage(request.input_tokens, answer.output_tokens) if answer.with_usage else None,
         }
         return named(_events(response, answer)) if request.stream else orjson.dumps(response)
@@ -108,6 +114,7 @@ def _schema(content: Json) -> Any:
 
 def _tools(content: Json) -> tuple[OfferedTool, ...]:
     items = tuple(objects(content.get("input")))
+    require_signed(item.get("encrypted_content") for item in items if item.get("type") == "reasoning")
     require_called(
         (item.get("call_id") for item in items if item.get("type") == "function_call_output"),
         (item.get("call_id") for item in items if item.get("type") == "function_call"),

@@ -79,6 +79,7 @@ class ModelRequest:
         body_sha256: Of the canonical body (JSON with sorted keys), in hexadecimal.
         stream: Whether the answer is to come as events.
         tools: What the answer may ask for instead of saying something.
+        thinks: Whether thoughts are told with the answer.
         vectors: How the vectors of the messages are written; none = the answer is a text.
     """
 
@@ -90,6 +91,7 @@ class ModelRequest:
     body_sha256: str
     stream: bool = False
     tools: tuple[OfferedTool, ...] = ()
+    thinks: bool = False
     vectors: VectorForm | None = None
 
     @property

@@ -34,6 +34,7 @@ ASKS: dict[str, Any] = {
     "cache_ttl": "1h",
     "cache": CacheUse(ttl_s=1, stale_s=0, accepts=bool),
     "prompt_cache_key": "k",
+    "reasoning_in_tokens": True,
     "hedge_after_s": 1.0,
     "abandoned": lambda: True,
     "tell": print,

@@ -420,7 +420,7 @@ async def test_tool_calls_are_kept_and_replayed() -> None:
 
     first, second = await rig.complete(request), await rig.complete(request)
 
-    assert first.tool_calls == (ToolCall(id="c1", name="weather", arguments="{}"),)
+    assert first.tool_calls == (ToolCall(id="c1", name="weather", arguments="{}", asked_by=request.model),)
     assert (first.text, first.tool_calls) == (second.text, second.tool_calls)
     assert len(rig.transport.requests) == 1
 

@@ -27,7 +27,7 @@ CATALOGUE = load(
     b' {name: plain, base_url: "http://q.test/v1"}]\n'
     b"models:\n"
     b"- {name: thinker, provider: p, tier: small, context_tokens: 2000, price: {input: 1, output: 2},"
-    b" reasoning: true}\n"
+    b" reasoning: true, temperature: false}\n"
     b"- {name: wide, provider: plain, tier: mid, context_tokens: 90000, price: {input: 1, output: 2}}"
 )
 REQUEST = a_parted_request(
@@ -35,6 +35,7 @@ REQUEST = a_parted_request(
     a_part("row"),
     output_tokens_max=500,
     reasoning_effort="low",
+    temperature=0.5,
 )
 
 
@@ -100,6 +101,15 @@ async def test_effort_goes_only_to_models_that_reason() -> None:
     assert rig.sent()["reasoning_effort"] == "low"
     await rig.complete(model="wide", revision="another")
     assert "reasoning_effort" not in rig.sent()
+
+
+async def test_a_temperature_goes_only_to_models_that_take_one() -> None:
+    rig = SuitedRig()
+
+    await rig.complete()
+    assert "temperature" not in rig.sent()
+    await rig.complete(model="wide", revision="another")
+    assert rig.sent()["temperature"] == 0.5
 
 
 async def test_a_cache_key_goes_only_to_providers_that_take_one() -> None:

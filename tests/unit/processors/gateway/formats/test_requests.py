@@ -10,7 +10,9 @@ from processors.gateway.formats import FORMATS
 from processors.model import ChatMessage, Tool, ToolCall
 from schemas.catalogue import Format
 
-CALL = ToolCall(id="c1", name="weather", arguments='{"city":"Paris"}', signature="sig")
+CALL = ToolCall(
+    id="c1", name="weather", arguments='{"city":"Paris"}', signature="sig", asked_by=a_request().model
+)
 ROUND = (
     ChatMessage(role="system", content="You write."),
     ChatMessage(role="user", content="Weather?"),
@@ -96,9 +98,50 @@ def test_messages_carry_the_system_prompt_beside_and_mark_the_end_of_the_prefix(
     ],
 )
 def test_thinking_leaves_room_for_the_answer(output_tokens_max: int, thinking: dict[str, Any]) -> None:
-    body = sent(Format.ANTHROPIC_MESSAGES, output_tokens_max=output_tokens_max, reasoning_effort="low")
+    body = sent(
+        Format.ANTHROPIC_MESSAGES,
+        output_tokens_max=output_tokens_max,
+        reasoning_effort="low",
+        reasoning_in_tokens=True,
+    )
 
     assert body["thinking"] == thinking
+
+
+@pytest.mark.parametrize(
+    ("effort", "temperature"),
+    [
+        ({}, 0.5),
+        ({"reasoning_effort": "low"}, None),
+        ({"reasoning_effort": "low", "reasoning_in_tokens": True}, None),
+    ],
+)
+def test_claude_is_asked_to_think_or_given_a_temperature(
+    effort: dict[str, Any], temperature: float | None
+) -> None:
+    body = sent(Format.ANTHROPIC_MESSAGES, output_tokens_max=10_000, temperature=0.5, **effort)
+
+    assert body.get("temperature") == temperature
+
+
+def test_later_claude_is_told_its_effort_in_a_word_beside_the_schema() -> None:
+    body = sent(Format.ANTHROPIC_MESSAGES, reasoning_effort="minimal")
+
+    assert body["thinking"] == {"type": "adaptive"}
+    assert body["output_config"] == {
+        "effort": "low",
+        "format": {"type": "json_schema", "schema": {"type": "object"}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("form", "told"),
+    [({"reasoning_in_tokens": True}, {"thinkingBudget": 8_192}), ({}, {"thinkingLevel": "medium"})],
+)
+def test_gemini_is_told_how_much_to_think(form: dict[str, Any], told: dict[str, object]) -> None:
+    body = sent(Format.GEMINI, reasoning_effort="medium", **form)
+
+    assert body["generationConfig"]["thinkingConfig"] == told
 
 
 def test_gemini_has_the_model_in_the_address_and_gets_signatures_back() -> None:
