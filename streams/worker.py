@@ -98,7 +98,9 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
         await self._follow_control(brokers)
         journal = PostgresCallJournal(self._database, self.worker_id, answers=self._answers_database)
         table = await self.add_async_context(open_lease_table(settings, self._lease_database, self.worker_id))
-        answers = SparedStore(PostgresAnswerStore(self._database), self._telemetry.cache.failed)
+        answers = SparedStore(
+            PostgresAnswerStore(self._database, self.worker_id), self._telemetry.cache.failed
+        )
         self._models = open_models(
             settings, journal, table, SystemClock(), self.gates, self._call_breakers, answers=answers
         )

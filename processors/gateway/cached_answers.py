@@ -55,7 +55,10 @@ class CachedAnswer:
 
 
 class AnswerStore(Protocol):
-    """Answers by question. It keeps none for long after `kept_until`; whoever asks compares the times."""
+    """Answers by question, and who is asking which question.
+
+    It keeps no answer for long after `kept_until`; whoever asks compares the times.
+    """
 
     async def find(self, key: CacheKey) -> CachedAnswer | None:
         """Return the answer to that question, fresh or not, if there is one.
@@ -71,6 +74,20 @@ class AnswerStore(Protocol):
             StoreUnavailableError: the store is away; it may be kept or not.
         """
 
+    async def lead(self, flight: str) -> bool:
+        """Return whether this worker is to ask: no other live one leads the flight, or for too long.
+
+        Raises:
+            StoreUnavailableError: the store is away; it may lead or not.
+        """
+
+    async def land(self, flight: str) -> None:
+        """Let other workers lead the flight, if this one does.
+
+        Raises:
+            StoreUnavailableError: the store is away; they may have to wait until it led for too long.
+        """
+
 
 class NoAnswers:
     """Keeps nothing: only questions that are asked at the same time share an answer."""
@@ -80,3 +97,10 @@ class NoAnswers:
 
     async def put(self, _key: CacheKey, _answer: CachedAnswer) -> None:
         """Keep nothing."""
+
+    async def lead(self, _flight: str) -> bool:
+        """Let everybody lead."""
+        return True
+
+    async def land(self, _flight: str) -> None:
+        """Tell nobody."""

@@ -1,23 +1,26 @@
 """Calls that the answer cache may answer: fresh at no price, stale where a call fails, one of many at once.
 
-    key -> flight -> store -> journal, or else the call -> flight -> store
+    key -> flight -> store -> flight of all workers -> journal, or else the call -> flights, store
 
 An answer of the cache stands in the journal as one of this very call, at a price of 0. So a record that comes
 again hears the same, also when the cache has forgotten or replaced it, and the steps after it fit to it.
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from processors.clock import Clock
+from processors.errors import ProcessingError
 from processors.gateway import recording
 from processors.gateway.cache_key import cache_key
 from processors.gateway.cached_answers import CacheKey
 from processors.gateway.catalogue import Catalogue
-from processors.gateway.flights import Flights
+from processors.gateway.flights import Flights, Seat
 from processors.gateway.journal import CallJournal, CallKey
 from processors.gateway.served import Served, adoption, shareable
 from processors.gateway.spared_store import SparedStore
 from processors.gateway.wanted import unwanted
+from processors.gateway.worker_flights import WorkerFlights
 from processors.model import CallPhase, CallState, ModelAnswer, ModelRequest
 from schemas.catalogue import ProviderRules
 from schemas.usage import CacheResult
@@ -47,6 +50,7 @@ class CachedCalls:
         self._catalogue = catalogue
         self._clock = clock
         self._flights: Flights[Served] = Flights()
+        self._worker_flights = WorkerFlights(store)
 
     async def complete(self, request: ModelRequest, key: CallKey, ask: Ask) -> ModelAnswer:
         """Return the cache's answer, or what `ask` returns where the step does not use it or it has none.
@@ -56,26 +60,25 @@ class CachedCalls:
             AbandonedError, DeadlinePassedError, LimitWaitError: while another one asked the same.
             ClaimedElsewhereError, StoreUnavailableError: from the journal.
         """
-        use = request.cache
-        if use is None:
+        if request.cache is None:
             return await ask(request, key)
         provider = self._provider(request)
         question = cache_key(request, provider)
         request.tell(CallState(CallPhase.QUOTA, provider.name, request.model))  # of who asks the same
         # A live task does not wait behind a bulk one's turn at the limits.
         flight = f"{request.task.lane}/{question.digest}"
-        async with self._flights.board(flight, lambda: unwanted(request, self._clock.now())) as seat:
-            served = seat.landed or await self._find(question, stale=False)
-            if served is not None:
-                seat.land(served)
-                return await self._adopted(request, key, served)
-            answer = await ask(request, key)
-            shared = shareable(request, use, answer)
-            if shared is not None:
-                seat.land(shared)
-                if answer.recorded.cache is CacheResult.MISS:
-                    await self._store.put(question, shared.answer)
-            return answer
+        unasked = partial(self._unwanted, request)
+        find = partial(self._find, question, stale=False)
+        async with self._flights.board(flight, unasked) as seat:
+            served = seat.landed or await find()
+            if served is None:
+                async with self._worker_flights.board(flight, unasked, find) as served:
+                    if served is None:
+                        answer = await ask(request, key)
+                        await self._share(request, question, answer, seat)
+                        return answer
+            seat.land(served)
+            return await self._adopted(request, key, served)
 
     async def stale(self, request: ModelRequest, key: CallKey) -> ModelAnswer | None:
         """Return an answer whose time is over, if the step lets it stand in and there is one.
@@ -87,6 +90,19 @@ class CachedCalls:
             return None
         served = await self._find(cache_key(request, self._provider(request)), stale=True)
         return None if served is None else await self._adopted(request, key, served)
+
+    async def _share(
+        self, request: ModelRequest, question: CacheKey, answer: ModelAnswer, seat: Seat[Served]
+    ) -> None:
+        shared = shareable(request, answer)
+        if shared is None:
+            return
+        seat.land(shared)
+        if answer.recorded.cache is CacheResult.MISS:
+            await self._store.put(question, shared.answer)
+
+    def _unwanted(self, request: ModelRequest) -> ProcessingError | None:
+        return unwanted(request, self._clock.now())
 
     def _provider(self, request: ModelRequest) -> ProviderRules:
         return self._catalogue.provider_of(self._catalogue.model(request.model))

@@ -7,7 +7,7 @@ from decimal import Decimal
 from processors.gateway.cached_answers import CachedAnswer
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer
 from processors.gateway.kept import kept_text
-from processors.model import CacheUse, ModelAnswer, ModelRequest
+from processors.model import ModelAnswer, ModelRequest
 from schemas.usage import CacheResult, Usage
 
 
@@ -62,12 +62,12 @@ def adoption(
     return intent, given
 
 
-def shareable(request: ModelRequest, use: CacheUse, answer: ModelAnswer) -> Served | None:
+def shareable(request: ModelRequest, answer: ModelAnswer) -> Served | None:
     """Return the answer for others, if it is whole, valid and of the model that was asked."""
-    recorded = answer.recorded
+    recorded, use = answer.recorded, request.cache
     stale = recorded.cache is CacheResult.STALE
     as_asked = recorded.model == request.model and recorded.degraded_by is None
-    if recorded.cache is None or not (stale or as_asked):
+    if use is None or recorded.cache is None or not (stale or as_asked):
         return None
     if answer.finish_reason != "stop" or not use.accepts(answer.text):
         return None

@@ -13,7 +13,7 @@ STORE_S_MAX = 0.25
 TEXT_BYTES_MAX = 262_144
 """Larger answers are not kept: few are, and one would take the room of a hundred."""
 
-Operation = Literal["find", "put"]
+Operation = Literal["find", "put", "lead", "land"]
 OnFailure = Callable[[Operation], None]
 T = TypeVar("T")
 
@@ -38,6 +38,14 @@ class SparedStore:
         """Keep the answer, unless it is larger than TEXT_BYTES_MAX or the store is away or slow."""
         if len(answer.text.encode(errors="replace")) <= TEXT_BYTES_MAX:
             await self._spared("put", self._store.put(key, answer))
+
+    async def lead(self, flight: str) -> bool | None:
+        """Return whether this worker is to ask as its leader; None when the store is away or slow."""
+        return await self._spared("lead", self._store.lead(flight))
+
+    async def land(self, flight: str) -> None:
+        """Let other workers lead the flight, unless the store is away or slow."""
+        await self._spared("land", self._store.land(flight))
 
     async def _spared(self, operation: Operation, work: Coroutine[Any, Any, T]) -> T | None:
         # A task of its own: a driver that is cancelled may wait for its server before it lets go.

@@ -1,8 +1,9 @@
-"""Answers by question: table `answer_cache`."""
+"""Answers by question: tables `answer_cache` and `answer_flights`."""
 
 from typing import Final
 
 from processors.gateway.cached_answers import AnswerStore, CachedAnswer, CacheKey
+from processors.gateway.flights import WAIT_S_MAX
 from schemas.usage import Usage
 from streams.store.database import Database, Row
 from streams.store.text import storable
@@ -12,14 +13,18 @@ SWEPT_MAX: Final = 4
 
 
 class PostgresAnswerStore(AnswerStore):
-    """One row for each question.
+    """One row for each question, and one for each that a worker is asking: table `answer_flights`.
 
     Args:
         database: where the rows are.
+        worker_id: this process; it holds a `WorkerLease`.
+        lead_s_max: seconds after which another worker may lead a flight too.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, worker_id: str, *, lead_s_max: float = WAIT_S_MAX) -> None:
         self._database = database
+        self._worker_id = worker_id
+        self._lead_s_max = lead_s_max
 
     async def find(self, key: CacheKey) -> CachedAnswer | None:
         """Return the answer to that question, fresh or not; see the port."""
@@ -37,6 +42,14 @@ class PostgresAnswerStore(AnswerStore):
         )
         # A statement of its own: with the row above locked it could wait for another who waits for this one.
         await self._database.fetch(SWEEP, SWEPT_MAX)
+
+    async def lead(self, flight: str) -> bool:
+        """Return whether this worker is to ask; see the port."""
+        return bool(await self._database.fetch(LEAD, flight, self._worker_id, self._lead_s_max))
+
+    async def land(self, flight: str) -> None:
+        """Let other workers lead the flight, if this one does; see the port."""
+        await self._database.fetch(LAND, flight, self._worker_id)
 
 
 def _cached(row: Row) -> CachedAnswer:
@@ -58,6 +71,17 @@ SET text = excluded.text, provider = excluded.provider, model = excluded.model,
     cost_usd = excluded.cost_usd, answered_at = excluded.answered_at, expires_at = excluded.expires_at,
     kept_until = excluded.kept_until
 """
+
+# The table is not logged: who leads need not survive a crash of the database, and nobody waits for a flush.
+LEAD: Final = """
+INSERT INTO answer_flights AS f (flight, worker_id, led_at) VALUES ($1, $2, now())
+ON CONFLICT (flight) DO UPDATE SET worker_id = excluded.worker_id, led_at = excluded.led_at
+WHERE f.worker_id = excluded.worker_id OR NOT worker_is_live(f.worker_id)
+      OR f.led_at < now() - make_interval(secs => $3)
+RETURNING flight
+"""
+
+LAND: Final = "DELETE FROM answer_flights WHERE flight = $1 AND worker_id = $2"
 
 # A row that is written anew at this moment is locked, and skipped.
 SWEEP: Final = """

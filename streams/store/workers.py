@@ -90,4 +90,9 @@ ON CONFLICT (worker_id) DO UPDATE SET lease_until = excluded.lease_until
 
 END: Final = "UPDATE workers SET lease_until = now() WHERE worker_id = $1"
 
-DELETE_OLD: Final = "DELETE FROM workers WHERE lease_until < now() - make_interval(secs => $1)"
+DELETE_OLD: Final = """
+WITH forgotten AS (
+    DELETE FROM workers WHERE lease_until < now() - make_interval(secs => $1) RETURNING worker_id
+)
+DELETE FROM answer_flights WHERE worker_id IN (SELECT worker_id FROM forgotten)
+"""

@@ -76,7 +76,7 @@ def a_recipe() -> CompiledRecipe:
 class Rig:
     """The stage generate of one worker."""
 
-    def __init__(self, database: Database, url: str, log: Path) -> None:
+    def __init__(self, database: Database, url: str, log: Path, worker_id: str = "worker-1") -> None:
         catalogue = load((CATALOGUE % url).encode())
         self.url = url
         self.log = log
@@ -88,14 +88,14 @@ class Rig:
         gateway = Gateway(
             catalogue=catalogue,
             prices=compile_prices(catalogue, self.clock.now()),
-            journal=PostgresCallJournal(database, "worker-1"),
+            journal=PostgresCallJournal(database, worker_id),
             limits=limits,
             transports=self.transports,
             clock=self.clock,
             gates=Gates(),
             budgets=BudgetBook((), self.clock),
             breakers=Breakers(BreakerRules(), time.monotonic),
-            answers=SparedStore(PostgresAnswerStore(database), pytest.fail),
+            answers=SparedStore(PostgresAnswerStore(database, worker_id), pytest.fail),
         )
         self.ports = Ports(
             clock=self.clock,
@@ -172,6 +172,21 @@ async def test_twenty_at_once_are_one_request(rig: Rig) -> None:
     assert rig.requests == 1
     assert sorted(str(cache_of(each)) for each in made) == ["hit"] * 19 + ["miss"]
     assert len({each.document.title for each in made}) == 1
+
+
+async def test_two_workers_that_ask_at_the_same_time_ask_once(rig: Rig, database: Database) -> None:
+    await a_live_worker(database, "worker-2")
+    other = Rig(database, rig.url, rig.log, "worker-2")
+
+    made = await asyncio.gather(
+        *(each.make(f"{place}-{number}") for number in range(5) for place, each in enumerate((rig, other)))
+    )
+
+    assert rig.requests == 1
+    assert len({each.document.title for each in made}) == 1
+    assert await database.fetch("SELECT flight FROM answer_flights") == []
+    for transport in other.transports.values():
+        await transport.aclose()
 
 
 async def test_a_provider_that_is_down_leads_to_a_marked_stale_answer(rig: Rig) -> None:

@@ -7,6 +7,7 @@ import pytest
 from builders import NOW, a_task
 from fakes.cached_answer import LONG_AGO, a_cache_key, a_cached_answer
 from fakes.journaled_answer import a_journaled_answer
+from fixtures.store import a_live_worker
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer
 from schemas.usage import CacheResult, Usage
 from streams.store.cached_answers import SWEPT_MAX, PostgresAnswerStore
@@ -21,7 +22,7 @@ async def rows(database: Database) -> int:
 
 
 async def test_each_write_deletes_some_of_what_is_over_and_nothing_else(database: Database) -> None:
-    store = PostgresAnswerStore(database)
+    store = PostgresAnswerStore(database, "worker-1")
     await database.fetch(  # as they were left by writes of long ago
         "INSERT INTO answer_cache SELECT lpad(n::text, 64, '0'), 't', 'r', 's', '', 'p', 'm', NULL, true,"
         " '{}', 0, $1, $1, $1 FROM generate_series(1, $2) AS n",
@@ -38,7 +39,7 @@ async def test_each_write_deletes_some_of_what_is_over_and_nothing_else(database
 
 
 async def test_an_answer_that_is_over_may_be_written_anew(database: Database) -> None:
-    store = PostgresAnswerStore(database)
+    store = PostgresAnswerStore(database, "worker-1")
     await store.put(a_cache_key("1" * 64), a_cached_answer())
     await database.fetch("UPDATE answer_cache SET kept_until = $1", LONG_AGO)
 
@@ -48,7 +49,7 @@ async def test_an_answer_that_is_over_may_be_written_anew(database: Database) ->
 
 
 async def test_text_that_postgresql_cannot_hold_is_made_storable(database: Database) -> None:
-    store = PostgresAnswerStore(database)
+    store = PostgresAnswerStore(database, "worker-1")
 
     await store.put(a_cache_key(), a_cached_answer("nul \0"))
 
@@ -95,3 +96,25 @@ def an_intent(number: int) -> CallIntent:
         simulated=True,
         cost_max_usd=Decimal(0),
     )
+
+
+async def test_who_leads_for_too_long_does_not_lead_alone(database: Database) -> None:
+    for name in ("worker-1", "worker-2"):
+        await a_live_worker(database, name)
+    slow, other = (PostgresAnswerStore(database, name) for name in ("worker-1", "worker-2"))
+    impatient = PostgresAnswerStore(database, "worker-2", lead_s_max=0)
+
+    assert await slow.lead("q")
+    assert not await other.lead("q")
+    assert await impatient.lead("q")
+
+
+async def test_flights_of_forgotten_workers_are_forgotten(database: Database) -> None:
+    lease = await a_live_worker(database, "worker-1")
+    assert await PostgresAnswerStore(database, "worker-1").lead("q")
+    await database.fetch("UPDATE workers SET lease_until = $1", LONG_AGO)
+
+    await a_live_worker(database, "worker-2")
+
+    assert await database.fetch("SELECT flight FROM answer_flights") == []
+    await lease.release()
