@@ -38,6 +38,7 @@ from streams.engine.state import ConsumerHealth
 from streams.health import Health, judge
 from streams.lease_tables import open_lease_table
 from streams.limit_lending import keep_lending
+from streams.memory import keep_trimmed, trimmer
 from streams.models import open_models
 from streams.pipeline import PIPELINE
 from streams.preparation import prepare
@@ -166,6 +167,7 @@ class Worker(Service):  # type: ignore[misc] # mode ships no types
 
     def _watch(self) -> None:
         loop = asyncio.get_running_loop()
+        self.add_future(keep_trimmed(trimmer()))
         self._telemetry.watch_tasks(lambda: len(asyncio.all_tasks(loop)))
         self._telemetry.watch_consumers(lambda: self.consumer_health().items())
         self._telemetry.watch_report(self.why_report)
