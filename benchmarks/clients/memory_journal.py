@@ -1,6 +1,7 @@
 """A journal in the memory of the process: what is left is the gateway without its store."""
 
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
+from processors.gateway.wanted import Unwanted
 
 
 class MemoryJournal:
@@ -9,7 +10,7 @@ class MemoryJournal:
     def __init__(self) -> None:
         self._answers: dict[CallKey, JournaledAnswer] = {}
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
+    async def find(self, key: CallKey, _unwanted: Unwanted) -> JournaledAnswer | None:
         """Return the answer of that call if there is one."""
         return self._answers.get(key)
 

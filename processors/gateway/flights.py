@@ -1,11 +1,12 @@
 """Single flight: of those who ask the same at the same time one asks, and the others wait for that answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Generic, TypeVar
 
-from processors.errors import LimitWaitError, ProcessingError
+from processors.errors import LimitWaitError
+from processors.gateway.wanted import Unwanted
 
 WAIT_S_MAX = 300.0
 """As long as a call waits for its turn at a provider's limits: a leader that takes long does that."""
@@ -14,7 +15,6 @@ LOOK_S = 1.0
 """Seconds between two looks at whether a waiter's answer is still wanted."""
 
 T = TypeVar("T")
-Unwanted = Callable[[], ProcessingError | None]
 _Flight = asyncio.Future[T | None]
 
 

@@ -135,7 +135,7 @@ class Gateway:
         for step in (request.step, *hedged):
             key = CallKey(revision=request.revision, step=step)
             await self._writer.flush(key)
-            found = await self._journal.find(key)
+            found = await self._journal.find(key, lambda: unwanted(request, self._clock.now()))
             if found is not None:
                 return recording.replay(replace(request, step=step), found)
         return None

@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Final, Literal, Protocol
 
 from processors.gateway.budgets import Budget, Refused
+from processors.gateway.wanted import Unwanted, always_wanted
 from schemas.failures import FailureReason
 from schemas.task import Task
 from schemas.usage import CacheResult, Usage
@@ -118,10 +119,11 @@ class JournaledAnswer:
 class CallJournal(Protocol):
     """The paid-call journal and ledger: an answer is durable before its record may count as done."""
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
+    async def find(self, key: CallKey, unwanted: Unwanted = always_wanted) -> JournaledAnswer | None:
         """Return the answer of that call if one was received; wait while a live worker is at it.
 
         Raises:
+            ProcessingError: what `unwanted` said while waiting.
             ClaimedElsewhereError: a live worker has been at it for longer than the wait's bound.
             StoreUnavailableError: the store is away.
         """

@@ -21,7 +21,8 @@ from processors.gateway.bucket import Bucket
 from processors.gateway.catalogue import Catalogue
 from processors.gateway.places import Places
 from processors.gateway.rate_headers import LimitKind, StatedLimit
-from processors.gateway.turns import Turns, Unwanted
+from processors.gateway.turns import Turns
+from processors.gateway.wanted import Unwanted, always_wanted
 from schemas.base import Lane
 from schemas.catalogue import LimitRules
 from schemas.usage import Usage
@@ -38,10 +39,6 @@ REFILL_PART = 0.05
 """Part of the time to a full limit that is waited for when nothing remains: so much of it has come back."""
 
 log = logging.getLogger(__name__)
-
-
-def _wanted() -> ProcessingError | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,7 +61,7 @@ class Demand:
     output_tokens_max: int
     lane: Lane = Lane.LIVE
     tenant: str = "default"
-    unwanted: Unwanted = _wanted
+    unwanted: Unwanted = always_wanted
     wait_s_max: float = math.inf
     pause_s_max: float = math.inf
 

@@ -1,17 +1,15 @@
 """Turns: one call after the other takes of a provider's limits, lanes by weight and tenants alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from processors.errors import ProcessingError
 from processors.fair_queue import LANE_WEIGHTS, FairQueue
+from processors.gateway.wanted import Unwanted
 from schemas.base import Lane
-
-Unwanted = Callable[[], ProcessingError | None]
-"""Says why a call is of no use any more, or None while it is."""
 
 
 @dataclass(slots=True, eq=False, kw_only=True)

@@ -1,9 +1,17 @@
 """Whether a question to a model is still of use to the record that asks it."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from processors.errors import AbandonedError, DeadlinePassedError, ProcessingError
 from processors.model import ModelRequest
+
+Unwanted = Callable[[], ProcessingError | None]
+"""Asked again and again while an answer is waited for: why nobody wants it any more, or None."""
+
+
+def always_wanted() -> None:
+    """Say that somebody wants the answer."""
 
 
 def unwanted(request: ModelRequest, now: datetime) -> ProcessingError | None:

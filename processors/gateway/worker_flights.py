@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from processors.errors import LimitWaitError
-from processors.gateway.flights import LOOK_S, WAIT_S_MAX, Unwanted
+from processors.gateway.flights import LOOK_S, WAIT_S_MAX
 from processors.gateway.spared_store import SparedStore
+from processors.gateway.wanted import Unwanted
 
 T = TypeVar("T")
 

@@ -9,7 +9,9 @@ from typing import Final, Self
 import asyncpg
 
 from processors.errors import StoreUnavailableError
+from processors.gateway.flights import LOOK_S
 from processors.gateway.journal import CallKey
+from processors.gateway.wanted import Unwanted, always_wanted
 from streams.store.closing_notices import CHANNEL, token, tokens_of
 from streams.store.database import Connection, Database
 
@@ -52,26 +54,35 @@ class Closings:
         self._lost = False
         self._watching: asyncio.Task[None] | None = None
 
-    def turns(self, key: CallKey, wait_s_max: float) -> "Turns":
+    def turns(self, key: CallKey, wait_s_max: float, unwanted: Unwanted = always_wanted) -> "Turns":
         """Iterate: a turn to look at the call at once, then one each time that it may have closed.
 
         Args:
             key: which call.
             wait_s_max: seconds after which there are no more turns.
+            unwanted: what it says is raised in place of the next turn.
         """
-        return Turns(self, key, wait_s_max)
+        return Turns(self, key, wait_s_max, unwanted)
 
-    async def wait(self, key: CallKey, wait_s_max: float) -> bool:
-        """Wait until the call may have closed; False when that took longer than `wait_s_max` seconds."""
+    async def wait(self, key: CallKey, until_s: float, unwanted: Unwanted) -> bool:
+        """Wait until the call may have closed; False when that took until `until_s` (loop time).
+
+        Raises:
+            ProcessingError: what `unwanted` said.
+        """
         name = token(key)
         waited = self._waited.setdefault(name, _Waited(key=key))
         waited.waiters += 1
         self._watch_soon()
+        loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(wait_s_max):
-                return await waited.closed.wait()
-        except TimeoutError:
-            return False
+            while not waited.closed.is_set() and loop.time() < until_s:
+                if (error := unwanted()) is not None:
+                    raise error
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(min(loop.time() + LOOK_S, until_s)):
+                        await waited.closed.wait()
+            return waited.closed.is_set()
         finally:
             waited.waiters -= 1
             if waited.waiters == 0 and self._waited.get(name) is waited:
@@ -145,9 +156,10 @@ class Turns:
     A class, since an abandoned asynchronous generator costs the event loop a task.
     """
 
-    def __init__(self, closings: Closings, key: CallKey, wait_s_max: float) -> None:
+    def __init__(self, closings: Closings, key: CallKey, wait_s_max: float, unwanted: Unwanted) -> None:
         self._closings = closings
         self._key = key
+        self._unwanted = unwanted
         self._until_s = asyncio.get_running_loop().time() + wait_s_max
         self._first = True
 
@@ -160,8 +172,7 @@ class Turns:
         if self._first:
             self._first = False
             return
-        left_s = self._until_s - asyncio.get_running_loop().time()
-        if not await self._closings.wait(self._key, left_s):
+        if not await self._closings.wait(self._key, self._until_s, self._unwanted):
             raise StopAsyncIteration
 
 

@@ -16,6 +16,7 @@ from processors.gateway.journal import (
     JournaledAnswer,
     Opened,
 )
+from processors.gateway.wanted import Unwanted, always_wanted
 from schemas.failures import FailureReason
 from schemas.usage import CacheResult, Usage
 from streams.store.adoptions import adopt
@@ -67,9 +68,9 @@ class PostgresCallJournal(CallJournal):
         self._opening: Counter[CallKey] = Counter()
         self._opened: dict[CallKey, int] = {}
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
+    async def find(self, key: CallKey, unwanted: Unwanted = always_wanted) -> JournaledAnswer | None:
         """Return the answer of that call if there is one; see the port."""
-        async for _ in self._closings.turns(key, self._wait_s_max):
+        async for _ in self._closings.turns(key, self._wait_s_max, unwanted):
             row = await self._looks.put(key)
             if row is None or (row["state"] == "open" and not row["live"]):
                 return None

@@ -35,6 +35,7 @@ from processors.errors import ProviderRejectedError, TransientError
 from processors.gateway.budgets import Refused
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
 from processors.gateway.transport import open_transports
+from processors.gateway.wanted import Unwanted, always_wanted
 from processors.gateway.wire import WireAnswer, WireRequest
 from processors.generate import generate
 from processors.ports import Ports
@@ -276,9 +277,9 @@ async def connected(base_url: str) -> AsyncIterator[GatewayRig]:
 class SlowJournal(FakeJournal):
     """A store whose every answer takes STORE_S."""
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
+    async def find(self, key: CallKey, unwanted: Unwanted = always_wanted) -> JournaledAnswer | None:
         await asyncio.sleep(STORE_S)
-        return await super().find(key)
+        return await super().find(key, unwanted)
 
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         await asyncio.sleep(STORE_S)

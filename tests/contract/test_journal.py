@@ -11,7 +11,7 @@ from builders import a_task, a_usage
 from fakes.journal import FakeJournal
 from fakes.journaled_answer import a_journaled_answer
 from fixtures.store import a_live_worker
-from processors.errors import ClaimedElsewhereError, WorkersDiedError
+from processors.errors import AbandonedError, ClaimedElsewhereError, WorkersDiedError
 from processors.gateway.journal import (
     DEATHS_MAX,
     CallIntent,
@@ -216,6 +216,20 @@ async def test_a_call_that_a_live_worker_is_at_is_waited_for_but_not_for_ever(
         await other.find(KEY)
     with pytest.raises(ClaimedElsewhereError):
         await other.open(INTENT)
+    assert await journals.states() == [("open", None)]
+
+
+@pytest.mark.parametrize("worker_id", ["worker-a", "worker-b"])
+async def test_who_waits_for_a_call_leaves_when_nobody_wants_its_answer(
+    journals: Journals, worker_id: str
+) -> None:
+    await (await journals.journal("worker-a", 60.0)).open(INTENT)
+    other = await journals.journal(worker_id, 60.0)
+    told = iter([None, None, AbandonedError("the worker stops")])
+
+    with pytest.raises(AbandonedError):
+        await other.find(KEY, lambda: next(told))
+
     assert await journals.states() == [("open", None)]
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from processors.gateway.budgets import Refused
 from processors.gateway.buying import CALL_HEADER
 from processors.gateway.journal import CallIntent, CallJournal, CallKey, JournaledAnswer, Opened
+from processors.gateway.wanted import Unwanted, always_wanted
 from processors.gateway.wire import Transport, WireAnswer, WireRequest, WireStream
 from streams.embedded.provider.config import Fault
 from streams.embedded.provider.exchange import FAULT_HEADER
@@ -55,8 +56,8 @@ class KillingJournal(CallJournal):
         self._journal = journal
         self._aim = aim
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
-        return await self._journal.find(key)
+    async def find(self, key: CallKey, unwanted: Unwanted = always_wanted) -> JournaledAnswer | None:
+        return await self._journal.find(key, unwanted)
 
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer | Refused:
         opened = await self._journal.open(intent)

@@ -9,6 +9,7 @@ from typing import Literal
 from processors.errors import ClaimedElsewhereError, WorkersDiedError
 from processors.gateway.budgets import Budget, Refused, Standing, Verdict, names_of, verdict, window_start
 from processors.gateway.journal import DEATHS_MAX, CallIntent, CallKey, JournaledAnswer, Opened
+from processors.gateway.wanted import Unwanted, always_wanted
 
 WAIT_TURNS_MAX = 1000
 DEAD_WORKER = "the worker is dead"
@@ -65,7 +66,7 @@ class FakeJournal:
     def attempts(self, key: CallKey) -> list[FakeCall]:
         return self.calls.attempts.setdefault(key, [])
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
+    async def find(self, key: CallKey, unwanted: Unwanted = always_wanted) -> JournaledAnswer | None:
         for _ in range(WAIT_TURNS_MAX):
             self._raise_error()
             current = self._current(key)
@@ -73,6 +74,8 @@ class FakeJournal:
                 return None
             if current.answer is not None:
                 return current.answer
+            if (error := unwanted()) is not None:
+                raise error
             await asyncio.sleep(0)
         raise ClaimedElsewhereError(f"step {key.step!r} is open under a live worker")
 

@@ -11,6 +11,7 @@ from fakes.journal import FakeCall, FakeCalls, FakeJournal
 from fakes.lease_table import FakeLeaseRows
 from processors.errors import ClaimedElsewhereError, StoreUnavailableError
 from processors.gateway.journal import CallIntent, CallKey, JournaledAnswer, Opened
+from processors.gateway.wanted import Unwanted, always_wanted
 from streams.store.waiting import Polls
 from streams.store.workers import HEARTBEAT_S, LEASE_S
 
@@ -96,11 +97,13 @@ class SimulatedJournal(FakeJournal):
             refused=(StoreUnavailableError,),
         )
 
-    async def find(self, key: CallKey) -> JournaledAnswer | None:
+    async def find(self, key: CallKey, unwanted: Unwanted = always_wanted) -> JournaledAnswer | None:
         async for _ in Polls(WAIT_S_MAX):
             free, answer = await self._link.request(lambda: self._look(key))
             if free or answer is not None:
                 return answer
+            if (error := unwanted()) is not None:
+                raise error
         raise ClaimedElsewhereError(f"simulated: step {key.step!r} is open under a live worker")
 
     async def open(self, intent: CallIntent) -> Opened | JournaledAnswer:

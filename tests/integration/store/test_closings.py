@@ -39,9 +39,8 @@ INTENT = CallIntent(
 ANSWER = a_journaled_answer(submission_id=INTENT.task.submission_id)
 
 CLOSE_SILENTLY = "UPDATE model_calls SET state = 'failed', cost_usd = 0"
-LISTENERS = (
-    "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle' AND query = $1"
-)
+LISTENERS = "SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query = $1"
+IDLE_LISTENERS = f"{LISTENERS} AND state = 'idle'"
 
 
 @pytest.fixture
@@ -67,7 +66,7 @@ async def a_waiter(database: Database, elsewhere: Database, sweep_s: float) -> "
 
 
 async def _listens(database: Database) -> bool:
-    return len(await database.fetch(LISTENERS, SELECT_CLOSED)) > 0
+    return len(await database.fetch(IDLE_LISTENERS, SELECT_CLOSED)) > 0
 
 
 async def test_an_answer_reaches_who_waits_for_it_by_a_notice(
@@ -147,7 +146,8 @@ async def test_a_call_that_closes_while_nobody_listens_is_found_on_the_return(
 
 
 async def _listens_anew(database: Database, broken_pid: int) -> bool:
-    return {row["pid"] for row in await database.fetch(LISTENERS, SELECT_CLOSED)} - {broken_pid} != set()
+    listeners = await database.fetch(IDLE_LISTENERS, SELECT_CLOSED)
+    return {row["pid"] for row in listeners} - {broken_pid} != set()
 
 
 async def test_1500_waiters_share_one_connection_and_ask_nothing_while_they_wait(

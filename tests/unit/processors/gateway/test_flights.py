@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from fakes import virtual_time
 from processors.errors import AbandonedError, DeadlinePassedError, LimitWaitError, ProcessingError
-from processors.gateway.flights import LOOK_S, WAIT_S_MAX, Flights, Unwanted
+from processors.gateway.flights import LOOK_S, WAIT_S_MAX, Flights
+from processors.gateway.wanted import Unwanted
 
 TIMES_S = (0.0, 0.5, 1.0, 2.5, 7.0, 30.0)
 

@@ -18,6 +18,7 @@ from fakes.model_request import a_request
 from fakes.transport import ScriptedTransport, a_completion, a_problem
 from processors.breakers import BreakerRules, Breakers
 from processors.errors import (
+    AbandonedError,
     BudgetExceededError,
     DeadlinePassedError,
     ProcessingError,
@@ -150,6 +151,20 @@ async def test_two_at_once_buy_one_answer() -> None:
 
     assert first == second
     assert len(rig.transport.requests) == 1
+
+
+async def test_who_stops_does_not_wait_for_another_workers_call() -> None:
+    leader = Rig()
+    leader.transport.gate = asyncio.Event()
+    asking = asyncio.create_task(leader.complete())
+    await leader.transport.asked.wait()
+    stopping = Rig(journal=leader.journal.beside("worker-2"))
+
+    with pytest.raises(AbandonedError):
+        await stopping.complete(a_request(abandoned=lambda: True))
+
+    assert leader.states() == ["open"]
+    await cancelled(asking)
 
 
 async def test_another_submission_replays_what_the_first_one_paid() -> None:
