@@ -92,7 +92,10 @@ class Step(Message):
     output: FileName = Field(description="JSON Schema of the answer: an object.")
     output_tokens_max: int = Field(2000, ge=1, le=100_000, description="Most tokens the answer may have.")
     temperature: float | None = Field(
-        None, ge=0, le=2, description="Sampling temperature; None: the model's own."
+        None,
+        ge=0,
+        le=2,
+        description="Sampling temperature, for models that take one; None: the model's own.",
     )
     seed: int | None = Field(None, ge=0, le=2**31 - 1, description="For providers that sample by one.")
     reasoning_effort: Literal["minimal", "low", "medium", "high", "auto"] | None = Field(
