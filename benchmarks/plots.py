@@ -110,6 +110,7 @@ def _draw_work(axes: Any, figures: Figures) -> None:
     axes.set(
         yscale="log", xlabel="call", ylabel="records per second", title="Length of a call, 256 in flight"
     )
+    axes.tick_params(axis="x", rotation=15)
 
 
 def _draw_keys(axes: Any, figures: Figures) -> None:
