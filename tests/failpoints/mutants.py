@@ -88,7 +88,7 @@ def _answers_are_not_looked_for() -> Iterator[Patch]:
     """Neither by `find` nor by `open`: each of them alone is enough to pay once."""
     open_next = PostgresCallJournal.open
 
-    async def find(_self: Any, _key: Any) -> None:
+    async def find(_self: Any, _key: Any, _unwanted: Any) -> None:
         return None
 
     async def open_anew(self: Any, intent: Any) -> Any:
