@@ -8,7 +8,12 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
-from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from schemas.base import Stage
 from streams.engine import commit_metadata
@@ -19,6 +24,11 @@ from streams.topic_admin import REQUEST_MS_MAX
 
 COORDINATOR_TRIES_MAX = 50
 COORDINATOR_PAUSE_S = 0.2
+COORDINATOR_MOVES = (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,9 +71,8 @@ async def _stage(admin: Any, consumer: Any, spec: StageSpec) -> list[PartitionBa
     everywhere = [TopicPartition(topic, n) for topic in spec.topics for n in sorted(numbers.get(topic, ()))]
     beginnings = await consumer.beginning_offsets(everywhere)
     ends = await consumer.end_offsets(everywhere)
-    coordinator = await _coordinator(admin, spec.group)
+    coordinator, owners = await described(admin, spec.group)
     commits = await admin.list_consumer_group_offsets(spec.group, coordinator)
-    owners = await _owners(admin, spec.group, coordinator)
     return [
         PartitionBacklog(
             stage=spec.stage,
@@ -81,17 +90,25 @@ def _pending(commit: Any, beginning: int, end: int) -> int:
     return int(end - commit.offset) - len(commit_metadata.decode(commit.offset, commit.metadata))
 
 
-async def _coordinator(admin: Any, group: str) -> int:
-    """Return the broker that knows the group; on a new cluster none does for a moment."""
+async def described(admin: Any, group: str) -> tuple[int, Mapping[Partition, str]]:
+    """Return the broker that coordinates the group, and the client id of each partition's owner.
+
+    For a moment none does: on a new cluster, and after a broker's start while it loads what was committed.
+    aiokafka does not tell an empty answer about commits from such a broker's refusal, so this comes first.
+
+    Raises:
+        KafkaError: the broker does not answer, refuses, or still loads after COORDINATOR_TRIES_MAX tries.
+    """
     for _ in range(COORDINATOR_TRIES_MAX - 1):
         try:
-            return int(await admin.find_coordinator(group))
-        except GroupCoordinatorNotAvailableError:
+            return await _owners(admin, group)
+        except COORDINATOR_MOVES:
             await asyncio.sleep(COORDINATOR_PAUSE_S)
-    return int(await admin.find_coordinator(group))
+    return await _owners(admin, group)
 
 
-async def _owners(admin: Any, group: str, coordinator: int) -> Mapping[Partition, str]:
+async def _owners(admin: Any, group: str) -> tuple[int, Mapping[Partition, str]]:
+    coordinator = int(await admin.find_coordinator(group))
     owners: dict[Partition, str] = {}
     for answer in await admin.describe_consumer_groups([group], coordinator):
         for error, _group, _state, _kind, _protocol, members, *_ in answer.groups:
@@ -99,7 +116,7 @@ async def _owners(admin: Any, group: str, coordinator: int) -> Mapping[Partition
                 raise for_code(error)(f"group {group} cannot be described")
             for _member_id, client_id, _host, _metadata, assignment in members:
                 owners |= dict.fromkeys(_partitions(assignment), client_id)
-    return owners
+    return coordinator, owners
 
 
 def _partitions(assignment: bytes) -> list[Partition]:
