@@ -71,7 +71,7 @@ async def _stage(admin: Any, consumer: Any, spec: StageSpec) -> list[PartitionBa
     everywhere = [TopicPartition(topic, n) for topic in spec.topics for n in sorted(numbers.get(topic, ()))]
     beginnings = await consumer.beginning_offsets(everywhere)
     ends = await consumer.end_offsets(everywhere)
-    coordinator, owners = await described(admin, spec.group)
+    coordinator, owners = await describe_group(admin, spec.group)
     commits = await admin.list_consumer_group_offsets(spec.group, coordinator)
     return [
         PartitionBacklog(
@@ -90,7 +90,7 @@ def _pending(commit: Any, beginning: int, end: int) -> int:
     return int(end - commit.offset) - len(commit_metadata.decode(commit.offset, commit.metadata))
 
 
-async def described(admin: Any, group: str) -> tuple[int, Mapping[Partition, str]]:
+async def describe_group(admin: Any, group: str) -> tuple[int, Mapping[Partition, str]]:
     """Return the broker that coordinates the group, and the client id of each partition's owner.
 
     For a moment none does: on a new cluster, and after a broker's start while it loads what was committed.

@@ -67,12 +67,12 @@ class CachedCalls:
         request.tell(CallState(CallPhase.QUOTA, provider.name, request.model))  # of who asks the same
         # A live task does not wait behind a bulk one's turn at the limits.
         flight = f"{request.task.lane}/{question.digest}"
-        unasked = partial(self._unwanted, request)
+        is_unwanted = partial(self._unwanted, request)
         find = partial(self._find, question, stale=False)
-        async with self._flights.board(flight, unasked) as seat:
+        async with self._flights.board(flight, is_unwanted) as seat:
             served = seat.landed or await find()
             if served is None:
-                async with self._worker_flights.board(flight, unasked, find) as served:
+                async with self._worker_flights.board(flight, is_unwanted, find) as served:
                     if served is None:
                         answer = await ask(request, key)
                         await self._share(request, question, answer, seat)

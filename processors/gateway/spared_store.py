@@ -40,7 +40,7 @@ class SparedStore:
             await self._spared("put", self._store.put(key, answer))
 
     async def lead(self, flight: str) -> bool | None:
-        """Return whether this worker is to ask as its leader; None when the store is away or slow."""
+        """Return whether this worker leads the flight; None when the store is away or slow."""
         return await self._spared("lead", self._store.lead(flight))
 
     async def land(self, flight: str) -> None:

@@ -3,8 +3,8 @@
 Source: https://docs.anthropic.com/en/api/messages
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from collections.abc import Iterator, Mapping
+from itertools import groupby, starmap
 from typing import Any
 
 import orjson
@@ -20,6 +20,7 @@ from processors.gateway.formats.fields import (
     object_at,
     objects_at,
     shown,
+    signed,
     text_at,
 )
 from processors.gateway.formats.openai_chat import JSON_HEADERS, given
@@ -85,7 +86,7 @@ class AnthropicMessages:
             )
         return ParsedAnswer(
             text="".join(text_at(block, "text") for block in blocks if block.get("type") == "text"),
-            tool_calls=tuple(_tool_calls(blocks)),
+            tool_calls=tuple(starmap(_tool_call, signed(blocks, "tool_use", THOUGHTS))),
             stop_reason=reason,
             count=self.parse_usage(content.get("usage")),
             response_model=name_at(content, "model"),
@@ -199,17 +200,10 @@ def _blocks(message: ChatMessage, request: ModelRequest) -> Iterator[dict[str, A
         yield {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments}
 
 
-def _tool_calls(blocks: Iterable[Json]) -> Iterator[ToolCall]:
-    """Each with the thoughts before it."""
-    thoughts: list[Json] = []
-    for block in blocks:
-        if block.get("type") in THOUGHTS:
-            thoughts.append(block)
-        elif block.get("type") == "tool_use":
-            yield ToolCall(
-                id=text_at(block, "id"),
-                name=text_at(block, "name"),
-                arguments=orjson.dumps(block.get("input") or {}).decode(),
-                signature=orjson.dumps(thoughts).decode() if thoughts else None,
-            )
-            thoughts = []
+def _tool_call(block: Json, thoughts: str | None) -> ToolCall:
+    return ToolCall(
+        id=text_at(block, "id"),
+        name=text_at(block, "name"),
+        arguments=orjson.dumps(block.get("input") or {}).decode(),
+        signature=thoughts,
+    )

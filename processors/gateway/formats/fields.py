@@ -1,6 +1,6 @@
 """Reading the fields of a provider's JSON, none of which may be taken on trust."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -43,6 +43,23 @@ def objects_at(content: Json, key: str) -> Iterator[Json]:
     """Yield the objects of the list at `key`; anything else in it is passed over."""
     found = content.get(key)
     yield from (each for each in found if isinstance(each, dict)) if isinstance(found, list) else ()
+
+
+def signed(items: Iterable[Json], call: str, thoughts: Collection[str]) -> Iterator[tuple[Json, str | None]]:
+    """Yield the items of type `call`, each with JSON of the thoughts that stand before it, or None.
+
+    Args:
+        items: an answer's, in their order.
+        call: type of a tool call.
+        thoughts: types of thoughts.
+    """
+    before: list[Json] = []
+    for item in items:
+        if item.get("type") in thoughts:
+            before.append(item)
+        elif item.get("type") == call:
+            yield item, orjson.dumps(before).decode() if before else None
+            before = []
 
 
 def text_at(content: Json, key: str) -> str:

@@ -159,7 +159,7 @@ def _message_parts(message: ChatMessage, request: ModelRequest) -> Iterator[dict
         yield {"text": message.content}
     for call in message.tool_calls:
         asked = {"name": call.name, "args": json_object(call.arguments) or {}}
-        signature = request.signature_of(call) if call.asked_by == request.model else UNSIGNED
+        signature = call.signature if call.asked_by == request.model else UNSIGNED
         yield {"functionCall": asked, **given(thoughtSignature=signature)}
 
 

@@ -3,7 +3,8 @@
 Source: https://platform.openai.com/docs/api-reference/responses
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import starmap
 from typing import Any
 
 import orjson
@@ -17,6 +18,7 @@ from processors.gateway.formats.fields import (
     object_at,
     objects_at,
     shown,
+    signed,
     text_at,
 )
 from processors.gateway.formats.openai_chat import JSON_HEADERS, given, tool_of
@@ -67,7 +69,8 @@ class OpenAIResponses:
             raise NotAnAnswerError("no list of output items, expected one")
         items = tuple(objects_at(content, "output"))
         parts = tuple(part for item in items for part in _parts(item))
-        tool_calls = tuple(_tool_calls(items))
+        told = (item for item in items if item.get("type") != "reasoning" or item.get("encrypted_content"))
+        tool_calls = tuple(starmap(_tool_call, signed(told, "function_call", {"reasoning"})))
         refused = any(part.get("type") == "refusal" for part in parts)
         return ParsedAnswer(
             text="".join(text_at(part, "text") for part in parts if part.get("type") == "output_text"),
@@ -162,20 +165,13 @@ def _parts(item: Json) -> Iterator[Json]:
         yield from objects_at(item, "content")
 
 
-def _tool_calls(items: Iterable[Json]) -> Iterator[ToolCall]:
-    """Each with the encrypted thoughts before it."""
-    thoughts: list[Json] = []
-    for item in items:
-        if item.get("type") == "reasoning" and item.get("encrypted_content"):
-            thoughts.append(item)
-        elif item.get("type") == "function_call":
-            yield ToolCall(
-                id=text_at(item, "call_id"),
-                name=text_at(item, "name"),
-                arguments=text_at(item, "arguments"),
-                signature=orjson.dumps(thoughts).decode() if thoughts else None,
-            )
-            thoughts = []
+def _tool_call(item: Json, thoughts: str | None) -> ToolCall:
+    return ToolCall(
+        id=text_at(item, "call_id"),
+        name=text_at(item, "name"),
+        arguments=text_at(item, "arguments"),
+        signature=thoughts,
+    )
 
 
 def _stop_reason(content: Json, tool_calls: tuple[ToolCall, ...]) -> StopReason:

@@ -9,8 +9,8 @@ from streams.embedded.provider.wire import Json
 
 SIGNATURE = "c2ltdWxhdGVk"
 """What thoughts are signed with: opaque to callers, who have to send it back with the call."""
-TEMPERATURE = 1
-"""The only one that a model that thinks takes."""
+TEMPERATURES = (None, 1)
+"""All that a model that thinks takes."""
 
 OPENAI_REASONING = re.compile(r"gpt-5|o\d")
 """Source: https://community.openai.com/t/gpt-5-models-temperature/1337957"""
@@ -28,8 +28,8 @@ def refuse_temperature(content: Json) -> None:
     Raises:
         RequestRejectedError: It has another temperature than 1.
     """
-    temperature = content.get("temperature", TEMPERATURE)
-    if OPENAI_REASONING.match(str(content.get("model"))) and temperature != TEMPERATURE:
+    temperature = content.get("temperature")
+    if OPENAI_REASONING.match(str(content.get("model"))) and temperature not in TEMPERATURES:
         raise invalid_request(
             f"Unsupported value: 'temperature' does not support {temperature} with this model. Only the"
             " default (1) value is supported.",
@@ -51,7 +51,7 @@ def claude_thinks(content: Json) -> bool:
     if kind == "adaptive" and CLAUDE_BUDGET_ONLY.match(model):
         raise invalid_request("adaptive thinking is not supported on this model")
     thinks = kind in {"enabled", "adaptive"}
-    if (thinks or CLAUDE_ADAPTIVE_ONLY.match(model)) and content.get("temperature", 1) != TEMPERATURE:
+    if (thinks or CLAUDE_ADAPTIVE_ONLY.match(model)) and content.get("temperature") not in TEMPERATURES:
         raise invalid_request("`temperature` may only be set to 1 when thinking is enabled.")
     return thinks
 

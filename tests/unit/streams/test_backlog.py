@@ -12,7 +12,7 @@ from aiokafka.errors import (
 )
 
 from fakes import virtual_time
-from streams.backlog import COORDINATOR_PAUSE_S, COORDINATOR_TRIES_MAX, described
+from streams.backlog import COORDINATOR_PAUSE_S, COORDINATOR_TRIES_MAX, describe_group
 
 
 class FakeAdmin:
@@ -39,7 +39,7 @@ def test_a_broker_that_still_loads_the_group_is_asked_again(error: type[KafkaErr
         admin, loop = FakeAdmin(error, error), asyncio.get_running_loop()
         began_s = loop.time()
 
-        assert await described(admin, "g") == (3, {})
+        assert await describe_group(admin, "g") == (3, {})
         assert loop.time() - began_s == pytest.approx(2 * COORDINATOR_PAUSE_S, abs=0.01)
 
     virtual_time.run(scene())
@@ -49,7 +49,7 @@ def test_it_is_not_asked_for_ever() -> None:
     admin = FakeAdmin(*[GroupLoadInProgressError] * 2 * COORDINATOR_TRIES_MAX)
 
     with pytest.raises(GroupLoadInProgressError, match="group g cannot be described"):
-        virtual_time.run(described(admin, "g"))
+        virtual_time.run(describe_group(admin, "g"))
 
     assert admin.coordinators == COORDINATOR_TRIES_MAX
 
@@ -58,6 +58,6 @@ def test_a_refusal_is_told_at_once() -> None:
     admin = FakeAdmin(GroupAuthorizationFailedError)
 
     with pytest.raises(GroupAuthorizationFailedError):
-        virtual_time.run(described(admin, "g"))
+        virtual_time.run(describe_group(admin, "g"))
 
     assert admin.coordinators == 1

@@ -100,6 +100,12 @@ def test_claude_that_thinks_in_a_number_of_tokens_wants_its_turn_to_begin_with_a
         AnthropicMessages().read(thinking)
 
 
+def test_a_temperature_that_is_null_is_none() -> None:
+    body = FORMATS[Format.OPENAI_CHAT].build_request(a_request()).body
+
+    assert OpenAIChat().read(body[:-1] + b',"temperature":null}').model == "gpt-5-nano"
+
+
 def test_deepseek_wants_its_thoughts_back() -> None:
     with pytest.raises(RequestRejectedError, match="reasoning_content"):
         read(Format.OPENAI_CHAT, model="deepseek-v4-pro", messages=a_round("deepseek-v4-pro", None))
