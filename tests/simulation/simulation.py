@@ -27,7 +27,10 @@ from .world import World
 QUIESCE_S_MAX = 400.0
 """After the heal: calls, retries, leases, waits for other workers, and the rest of a slow limit."""
 DOOMED_S_MAX = 60.0
-"""More for each task that the provider fails for ever: an open breaker lets one call through at a time."""
+"""More for each record of a task that the provider fails for ever: an open breaker lets one call through at a
+time, and each copy that the faults have made has attempts of its own."""
+COPIES_MAX = 6
+"""More of one task are not waited for."""
 STOP_S_MAX = 90.0
 LOOK_S = 1.0
 
@@ -112,11 +115,10 @@ def _submit_later(world: World, scenario: Scenario) -> None:
 
 async def _quiesce(world: World) -> None:
     """Wait until every task has ended and every commit is at the end of its log."""
-    doomed = sum(task.fate is Fate.DOOMED for task in world.scenario.tasks)
-    bound_s = QUIESCE_S_MAX + DOOMED_S_MAX * doomed
-    until_s = world.history.now_s + bound_s
+    healed_s = world.history.now_s
     while any(_unfinished(world)):
-        if world.history.now_s > until_s:
+        bound_s = QUIESCE_S_MAX + DOOMED_S_MAX * sum(_doomed_records(world))
+        if world.history.now_s > healed_s + bound_s:
             world.history.violate("liveness", f"not finished {bound_s} s after the heal: {_why(world)}")
             return
         await asyncio.sleep(LOOK_S)
@@ -135,6 +137,13 @@ async def _stop(world: World) -> None:
             world.history.violate("liveness", f"not stopped after {STOP_S_MAX} s: {late}")
             return
         await asyncio.sleep(LOOK_S)
+
+
+def _doomed_records(world: World) -> Iterator[int]:
+    """Of each doomed task: as many as have ended, at least the one that it was."""
+    for task in world.scenario.tasks:
+        if task.fate is Fate.DOOMED:
+            yield min(max(1, len(world.watch.results[task.task_id])), COPIES_MAX)
 
 
 def _unfinished(world: World) -> Iterator[str]:
