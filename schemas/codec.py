@@ -79,7 +79,7 @@ def check_json(value: bytes, bytes_max: int = EVENT_BYTES_MAX) -> None:
     _check_size(value, bytes_max)
     try:
         # jiter refuses what orjson and pydantic read silently: the last of two equal keys wins there.
-        parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True)
+        parsed = jiter.from_json(value, allow_inf_nan=False, catch_duplicate_keys=True, cache_mode="keys")
     except ValueError as error:
         raise InvalidMessageError(f"the value is not JSON: {str(error)[:200]}") from None
     if _may_be_deep(value) and _deeper_than(parsed, DEPTH_MAX):
