@@ -5,6 +5,9 @@ from typing import Any
 from processors.gateway.formats.fields import Json, object_at, objects_at, text_at
 
 KEPT = ("id", "model", "usage", "error")
+TEXTS = ("text", "summary")
+"""What comes in pieces of a detail; the rest comes whole, a signature at the end of its detail. Source:
+https://openrouter.ai/docs/guides/best-practices/reasoning-tokens"""
 
 
 class OpenAIChatStream:
@@ -14,6 +17,7 @@ class OpenAIChatStream:
         self._kept: dict[str, Any] = {}
         self._texts: dict[str, list[str]] = {"content": [], "refusal": []}
         self._thoughts: list[str] = []
+        self._details: dict[str, dict[str, Any]] = {}
         self._tool_calls: dict[int, dict[str, str]] = {}
         self._finish_reason: object = None
 
@@ -24,6 +28,8 @@ class OpenAIChatStream:
         delta = object_at(choice, "delta")
         self._finish_reason = choice.get("finish_reason") or self._finish_reason
         self._thoughts.extend(_texts(delta, "reasoning_content"))
+        for piece in objects_at(delta, "reasoning_details"):
+            self._add_detail(piece)
         came: list[str] = []
         for key, texts in self._texts.items():
             texts.extend(new := _texts(delta, key))
@@ -44,11 +50,23 @@ class OpenAIChatStream:
         message: dict[str, Any] = {key: "".join(texts) for key, texts in self._texts.items()}
         if self._thoughts:
             message["reasoning_content"] = "".join(self._thoughts)
+        if self._details:
+            message["reasoning_details"] = list(self._details.values())
         message["tool_calls"] = [
             {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
             for _, call in sorted(self._tool_calls.items())
         ]
         return {**self._kept, "choices": [{"message": message, "finish_reason": self._finish_reason}]}
+
+    def _add_detail(self, piece: Json) -> None:
+        in_pieces = any(name in piece for name in TEXTS)
+        key = f"{piece.get('type')} {piece.get('index')}" if in_pieces else str(len(self._details))
+        detail = self._details.setdefault(key, {})
+        for name, value in piece.items():
+            if name in TEXTS:
+                detail[name] = text_at(detail, name) + text_at(piece, name)
+            elif value or name not in detail:
+                detail[name] = value
 
     def _add_call(self, index: object, found: Json) -> str:
         key = index if isinstance(index, int) else len(self._tool_calls)

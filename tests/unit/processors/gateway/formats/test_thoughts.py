@@ -141,6 +141,43 @@ def test_chat_streams_the_thoughts_that_it_gets_back() -> None:
     assert sent(Format.OPENAI_CHAT, answer)["messages"][1]["reasoning_content"] == "Look first."
 
 
+@pytest.mark.parametrize(
+    ("pieces", "details"),
+    [
+        (
+            [
+                {"type": "reasoning.text", "text": "", "signature": "", "format": "f", "index": 0},
+                {"type": "reasoning.text", "text": "Look ", "format": "f", "index": 0},
+                {"type": "reasoning.text", "text": "first.", "format": None, "index": 0},
+                {"type": "reasoning.text", "text": None, "signature": "s1", "index": 0},
+            ],
+            [{"type": "reasoning.text", "text": "Look first.", "signature": "s1", "format": "f", "index": 0}],
+        ),
+        (
+            [
+                {"type": "reasoning.summary", "summary": "Lo", "index": 0},
+                {"type": "reasoning.summary", "summary": "ok", "index": 0},
+                {"type": "reasoning.summary", "summary": "Again", "index": 1},
+            ],
+            [
+                {"type": "reasoning.summary", "summary": "Look", "index": 0},
+                {"type": "reasoning.summary", "summary": "Again", "index": 1},
+            ],
+        ),
+        ([*DETAILS, *DETAILS], [*DETAILS, *DETAILS]),
+        ([{"type": ["odd"], "text": 5, "index": {}}], [{"type": ["odd"], "text": "", "index": {}}]),
+    ],
+)
+def test_chat_streams_details_of_thoughts(pieces: list[object], details: list[object]) -> None:
+    deltas = (*({"reasoning_details": [piece]} for piece in pieces), {"tool_calls": [CHAT_CALL]})
+    events = ({"choices": [{"delta": delta, "finish_reason": None}]} for delta in deltas)
+    ended = {"choices": [{"delta": {}, "finish_reason": "tool_calls"}]}
+
+    answer = streamed(Format.OPENAI_CHAT, [*events, ended])
+
+    assert sent(Format.OPENAI_CHAT, answer)["messages"][1]["reasoning_details"] == details
+
+
 def test_deepseek_gets_empty_thoughts_where_another_model_asked() -> None:
     answer = chat(Format.DEEPSEEK_CHAT, reasoning_content="Look first.")
 
