@@ -1,28 +1,34 @@
-"""Reading fetched record batches without trusting what they inflate to.
+"""Reading fetched record batches without trusting what they inflate to, nor how headers are named.
 
 A batch that does not inflate within the bound becomes one record at the batch's last offset: its value is the
 batch as it came, its headers say why. So it is dead-lettered like any record, and the partition goes on.
+
+Names of headers are UTF-8, but brokers do not look at them and not every client keeps to it; aiokafka cannot
+read such a record, nor what follows it in its batch. It is read with `?` for each byte of such a name.
 """
 
 import asyncio
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.memory_records import MemoryRecords
+from aiokafka.record.util import decode_varint
 
 from schemas.headers import BATCH_OFFSETS, BATCH_REFUSED
 from streams.engine.inflation import InflationError, inflate
 
 MAGIC = 2
 """The format since Kafka 0.11, the only one of Kafka 4. Older ones are the client's, without a bound."""
-LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, HEADER_BYTES = 8, 16, 21, 61
+LENGTH_AT, MAGIC_AT, ATTRIBUTES_AT, COUNT_AT, HEADER_BYTES = 8, 16, 21, 57, 61
 LENGTH_FROM = 12
 """The length counts what follows it. Source: https://kafka.apache.org/documentation/#recordbatch"""
 CODEC_MASK = 0x07
+READABLE = bytes(range(0x80)).ljust(0x100, b"?")
 
 
 class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka ships no types
@@ -118,22 +124,24 @@ class BoundedRecords:
             return None
         (length,) = struct.unpack_from(">i", self._data, start + LENGTH_AT)
         self._start = start + LENGTH_FROM + length
-        if self._data[start + MAGIC_AT] != MAGIC or not batch.compression_type or batch.is_control_batch:
+        if self._data[start + MAGIC_AT] != MAGIC or batch.is_control_batch:
             return batch
-        return CompressedBatch(batch, self._data[start : self._start])
+        return DataBatch(batch, self._data, slice(start, self._start))
 
 
-class CompressedBatch:
+class DataBatch:
     """A batch whose records are inflated by us when they are asked for; all else is aiokafka's.
 
     Args:
         batch: the batch as aiokafka sees it.
-        data: the batch's bytes.
+        data: where the batch's bytes are.
+        place: which of them.
     """
 
-    def __init__(self, batch: Any, data: bytes) -> None:
+    def __init__(self, batch: Any, data: bytes, place: slice) -> None:
         self._batch = batch
         self._data = data
+        self._place = place
 
     def __getattr__(self, name: str) -> Any:
         """Return what the batch's header says."""
@@ -141,18 +149,60 @@ class CompressedBatch:
 
     def __iter__(self) -> Iterator[Any]:
         """Iterate over the records, or over the one that stands for them all."""
+        if not self._batch.compression_type:
+            return self._read(self._batch, self._bytes)
         try:
-            return iter(MemoryRecords(self._inflated()).next_batch())
+            inflated = self._inflated()
         except InflationError as error:
-            return iter((_refused(self._batch, self._data, error),))
+            return iter((_refused(self._batch, self._bytes(), error),))
+        return self._read(MemoryRecords(inflated).next_batch(), lambda: inflated)
+
+    def _read(self, batch: Iterable[Any], plain: Callable[[], bytes]) -> Iterator[Any]:
+        count = 0
+        try:
+            for record in batch:
+                yield record
+                count += 1
+        except UnicodeDecodeError:
+            readable = MemoryRecords(_with_readable_names(plain())).next_batch()
+            yield from islice(readable, count, None)
+
+    def _bytes(self) -> bytes:
+        return self._data[self._place]
 
     def _inflated(self) -> bytes:
         """Return the same batch without compression."""
-        records = inflate(self._batch.compression_type, self._data[HEADER_BYTES:])
-        header = bytearray(self._data[:HEADER_BYTES])
+        data = self._bytes()
+        records = inflate(self._batch.compression_type, data[HEADER_BYTES:])
+        header = bytearray(data[:HEADER_BYTES])
         struct.pack_into(">i", header, LENGTH_AT, HEADER_BYTES - LENGTH_FROM + len(records))
         struct.pack_into(">h", header, ATTRIBUTES_AT, self._batch.attributes & ~CODEC_MASK)
         return b"".join((header, records))
+
+
+def _with_readable_names(data: bytes) -> bytes:
+    """Return the batch, which is not compressed, with `?` for the bytes of header names that are not ASCII.
+
+    Source: https://kafka.apache.org/documentation/#record
+    """
+    batch, at = bytearray(data), HEADER_BYTES
+    (count,) = struct.unpack_from(">i", data, COUNT_AT)
+    for _ in range(count):
+        length, at = decode_varint(batch, at)
+        end, at = at + length, at + 1  # after the attributes
+        for _delta in ("timestamp", "offset"):
+            _, at = decode_varint(batch, at)
+        for _part in ("key", "value"):
+            size, at = decode_varint(batch, at)
+            at += max(size, 0)  # -1 for none
+        headers, at = decode_varint(batch, at)
+        for _header in range(headers):
+            size, at = decode_varint(batch, at)
+            batch[at : at + size] = batch[at : at + size].translate(READABLE)
+            size, at = decode_varint(batch, at + size)
+            at += max(size, 0)
+        at = end
+    return bytes(batch)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,5 +1,7 @@
 """Batches are read as aiokafka reads them; one that inflates too far becomes one record that says so."""
 
+import gzip
+import struct
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,7 +11,13 @@ from aiokafka.record.memory_records import MemoryRecords
 
 from schemas.headers import BATCH_OFFSETS, BATCH_REFUSED, text_headers
 from streams.engine.inflation import GZIP, INFLATED_BYTES_MAX, LZ4, SNAPPY, ZSTD
-from streams.engine.record_batches import BoundedRecords
+from streams.engine.record_batches import (
+    ATTRIBUTES_AT,
+    HEADER_BYTES,
+    LENGTH_AT,
+    LENGTH_FROM,
+    BoundedRecords,
+)
 
 PLAIN = 0
 
@@ -46,6 +54,53 @@ def test_records_are_those_that_aiokafka_reads(codec: int) -> None:
 
     assert found == list(records(MemoryRecords(data)))
     assert BoundedRecords(begun).size_in_bytes() == len(begun)
+
+
+@pytest.mark.parametrize("codec", [PLAIN, GZIP])
+def test_a_header_name_that_is_not_utf_8_has_question_marks_and_all_else_is_as_it_was(
+    codec: int,
+) -> None:
+    plain = named([b"a", b"NA\xe9\xffME", b"c"])
+    data = plain if codec == PLAIN else compressed(plain)
+    with pytest.raises(UnicodeDecodeError):
+        list(MemoryRecords(plain).next_batch())
+
+    found = [(r.offset, r.key, r.value, list(r.headers)) for r in BoundedRecords(data).next_batch()]
+
+    assert found == [
+        (0, None, b"a", [("h", b"\xff"), ("a", None)]),
+        (1, None, b"NA\xe9\xffME", [("h", b"\xff"), ("NA??ME", None)]),
+        (2, None, b"c", [("h", b"\xff"), ("c", None)]),
+    ]
+
+
+def named(names: Sequence[bytes]) -> bytes:
+    """A batch of a record for each name: its value, and that of a header."""
+    builder = DefaultRecordBatchBuilder(
+        magic=2,
+        compression_type=PLAIN,
+        is_transactional=0,
+        producer_id=7,
+        producer_epoch=0,
+        base_sequence=0,
+        batch_size=1 << 30,
+    )
+    for offset, name in enumerate(names):
+        as_long = "n" * len(name)
+        builder.append(offset, timestamp=1, key=None, value=name, headers=[("h", b"\xff"), (as_long, None)])
+    data = bytes(builder.build())
+    for name in names:
+        data = data.replace(b"n" * len(name) + b"\x01", name + b"\x01", 1)
+    return data
+
+
+def compressed(plain: bytes) -> bytes:
+    """The same batch with its records compressed; its checksum is of no matter here."""
+    records = gzip.compress(plain[HEADER_BYTES:])
+    header = bytearray(plain[:HEADER_BYTES])
+    struct.pack_into(">i", header, LENGTH_AT, HEADER_BYTES - LENGTH_FROM + len(records))
+    struct.pack_into(">h", header, ATTRIBUTES_AT, GZIP)
+    return bytes(header) + records
 
 
 def test_a_batch_that_inflates_too_far_is_one_record_at_its_last_offset_and_others_go_on() -> None:
