@@ -4,7 +4,6 @@ import asyncio
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import Any, Self
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -12,6 +11,7 @@ from aiokafka.errors import KafkaTimeoutError
 
 from streams.dead_letters import STAGES, DeadLetter, Position, Wanted, parse
 from streams.engine.record_batches import BoundedConsumer
+from streams.engine.timestamps import moment
 from streams.store.replays import PostgresReplays
 from streams.topic_admin import describe
 
@@ -136,5 +136,4 @@ class DeadLetterSearch:
 
 def _letter(record: ConsumerRecord) -> DeadLetter:
     position = Position(record.topic, record.partition, record.offset)
-    written_at = datetime.fromtimestamp(max(0, record.timestamp) / 1000, UTC)
-    return parse(position, record.key, record.value, record.headers, written_at)
+    return parse(position, record.key, record.value, record.headers, moment(record.timestamp))

@@ -28,6 +28,7 @@ from streams.claim_checks import ClaimStore
 from streams.engine.producer import RecordProducer
 from streams.engine.record_batches import BoundedConsumer
 from streams.engine.records import InRecord, in_record
+from streams.engine.timestamps import moment
 from streams.redelivery_endings import ending
 from streams.redelivery_routes import Routes
 
@@ -153,7 +154,7 @@ class Redelivery(Service):  # type: ignore[misc] # mode ships no types
         now, ready = datetime.now(UTC), []
         for one in raw:
             record = in_record(one)
-            wait_s = (self._routes.leaves_at(record, _written_at(one), now) - now).total_seconds()
+            wait_s = (self._routes.leaves_at(record, moment(one.timestamp), now) - now).total_seconds()
             if wait_s > 0:
                 self._pause(held, partition, one.offset, wait_s)
                 break
@@ -217,7 +218,3 @@ class _Forgetful(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka sh
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         del assigned  # heads are read again: aiokafka starts them at the committed offset, unpaused
-
-
-def _written_at(raw: ConsumerRecord) -> datetime:
-    return datetime.fromtimestamp(raw.timestamp / 1000, UTC)

@@ -2,7 +2,6 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import JsonValue
@@ -23,6 +22,7 @@ from schemas.events import (
 from schemas.headers import replay_count
 from schemas.timing import TIMING, parse_timing
 from streams.engine.records import InRecord
+from streams.engine.timestamps import moment
 from streams.envelope import task_of
 from streams.pipeline import PIPELINE
 from streams.store.task_events import EventKind, TaskEvent
@@ -30,8 +30,6 @@ from streams.topics import REDELIVERY, RETRY_TIERS, dead_letter_topic
 
 WAITING = frozenset(tier.topic for tier in RETRY_TIERS)
 DEAD = frozenset(dead_letter_topic(stage) for stage in (*Stage, REDELIVERY))
-TIMESTAMP_MS_MAX = 253_402_300_799_000
-"""The last second that a `datetime` can tell: a producer may have sent any number."""
 TAKERS = {topic: spec.stage for spec in PIPELINE.values() for topic in spec.topics}
 
 MOVED = {EventKind.POSTPONED, EventKind.RETURNED, EventKind.DEAD_LETTERED, EventKind.REPLAYED}
@@ -54,13 +52,12 @@ def task_event(record: InRecord, event: Event, headers: Mapping[str, str]) -> Ta
     # A record that came back from a retry topic is another event than before, whatever is the same about it.
     place = (headers.get(names.RETRY_OF), headers.get(names.RETRY_NOT_BEFORE), headers.get(names.DLQ_OFFSET))
     identity = f"{kind}|{headers.get('ce_id')}|{replay}|{place}"
-    stamp_ms = min(max(0, record.timestamp_ms or 0), TIMESTAMP_MS_MAX)
     return TaskEvent(
         submission_id=task_of(event).submission_id,
         event_id=hashlib.sha256(identity.encode()).hexdigest()[:20],
         kind=kind,
         stage=stage,
-        at=datetime.fromtimestamp(stamp_ms / 1000, UTC),
+        at=moment(record.timestamp_ms),
         topic=record.topic,
         partition=record.partition,
         offset=record.offset,

@@ -2,7 +2,7 @@
 
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from processors.gates import Gates
@@ -13,6 +13,7 @@ from schemas.why import Cause, PartitionWhy, StageWhy
 from streams.control import OPERATOR
 from streams.engine.records import Partition
 from streams.engine.state import ConsumerState, PartitionState, RecordState
+from streams.engine.timestamps import moment
 from streams.pipeline import PIPELINE
 from streams.topics import topic_name
 
@@ -74,7 +75,7 @@ class StageWatch:
             topic=state.partition.topic,
             partition=state.partition.partition,
             head_offset=state.head_offset,
-            head_at=None if stamp_ms is None else datetime.fromtimestamp(stamp_ms / 1000, UTC),
+            head_at=None if stamp_ms is None else moment(stamp_ms),
             task_id=state.head.task_id if state.head else None,
             pending=pending,
             cause=cause,

@@ -1,5 +1,6 @@
 """Records as the engine takes them in."""
 
+import pytest
 from aiokafka import ConsumerRecord
 
 from streams.engine.records import InRecord, in_record
@@ -29,3 +30,15 @@ def test_a_consumed_record_is_taken_over_whole() -> None:
         headers=(("ce_id", b"1"), ("ce_id", b"2")),
         timestamp_ms=1_767_323_045_000,
     )
+
+
+@pytest.mark.parametrize(
+    ("headers", "subject"),
+    [((), None), ((("ce_subject", None),), None), ((("ce_subject", b"t1"), ("ce_subject", b"t2")), "t1")],
+)
+def test_a_subject_is_what_the_header_says(
+    headers: tuple[tuple[str, bytes], ...], subject: str | None
+) -> None:
+    record = InRecord(topic="t", partition=0, offset=1, key=None, value=None, headers=headers)
+
+    assert record.subject == subject
