@@ -17,6 +17,8 @@ from processors.errors import (
 from schemas.failures import FailureReason
 
 RETRY_AFTER_S_MAX = 86_400.0
+CLOSED = (ScopeClosedError, LimitWaitError, BudgetExhaustedError)
+"""What is closed on purpose, for a while that is known or decided by a person."""
 DEADLINE_S = 1.0
 """Clocks of two machines differ by less. A task that comes back before its deadline would be tried again."""
 
@@ -32,7 +34,7 @@ class RetryPolicy:
         outage_backoff_s_max: the same while the database is away: by then windows are better left to others.
         retry_after_s_max: longest wait that the other side may ask for, in seconds; a longer one gives up.
         closed_s_max: seconds that a record waits for a closed scope, a limit or a budget before it gives up.
-        unavailable_s_max: seconds after which the next failure for want of Pressline's own parts gives up.
+        unavailable_s_max: seconds of an outage after which the next failure in it gives up.
         window_s_max: a wait of so many seconds or more is postponed; a shorter one is spent in the window.
     """
 
@@ -58,12 +60,14 @@ class Failures:
         attempts: failed attempts that count, the present one included when it counts.
         unavailable: failures for want of Pressline's own parts, the present one included.
         waited: time since the first failure.
+        outage: time since the first failure of the present outage; see `is_outage`.
         expires_in: time until the task's deadline, negative after it; None without one.
     """
 
     attempts: int = 0
     unavailable: int = 0
     waited: timedelta = timedelta()
+    outage: timedelta = timedelta()
     expires_in: timedelta | None = None
 
 
@@ -131,9 +135,14 @@ def _until_deadline(delay_s: float, failures: Failures) -> float:
     return min(delay_s, failures.expires_in.total_seconds() + DEADLINE_S)
 
 
+def is_outage(error: Exception) -> bool:
+    """Return whether one of Pressline's own parts is away; not one that is closed on purpose."""
+    return isinstance(error, UnavailableError) and not isinstance(error, CLOSED)
+
+
 def _exhausted(error: TransientError, failures: Failures, policy: RetryPolicy) -> bool:
-    if isinstance(error, ScopeClosedError | LimitWaitError | BudgetExhaustedError):
+    if isinstance(error, CLOSED):
         return failures.waited >= timedelta(seconds=policy.closed_s_max)
-    if isinstance(error, UnavailableError):
-        return failures.waited >= timedelta(seconds=policy.unavailable_s_max)
+    if is_outage(error):
+        return failures.outage >= timedelta(seconds=policy.unavailable_s_max)
     return failures.attempts >= policy.attempts_max

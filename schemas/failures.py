@@ -63,6 +63,11 @@ RETRY_REASON = "retry-reason"
 RETRY_ATTEMPTS = "retry-attempts"
 RETRY_UNAVAILABLE = "retry-unavailable"
 RETRY_FIRST_FAILURE = "retry-first-failure"
+RETRY_OUTAGE = "retry-outage"
+"""Since when, in epoch milliseconds, one of Pressline's own parts has been away for the record, if it was."""
 RETRY_HEADERS = frozenset(
-    (RETRY_OF, RETRY_NOT_BEFORE, RETRY_REASON, RETRY_ATTEMPTS, RETRY_UNAVAILABLE, RETRY_FIRST_FAILURE)
+    (
+        *(RETRY_OF, RETRY_NOT_BEFORE, RETRY_REASON, RETRY_ATTEMPTS, RETRY_UNAVAILABLE),
+        *(RETRY_FIRST_FAILURE, RETRY_OUTAGE),
+    )
 )

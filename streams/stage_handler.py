@@ -69,7 +69,9 @@ class StageHandler:
             return await self._handled(record, delivery, span)
 
     async def _handled(self, record: InRecord, delivery: Delivery, span: str | None) -> Sequence[OutRecord]:
-        event, context = self._decode(await self._whole(record, delivery))
+        _check_whole(record)
+        context = self._context(record)  # first: whatever fails later can tell on which trace
+        event = self._event(await self._whole(record, delivery))
         delivery.deadline = event.task.deadline
         delivery.scopes = (Scope(ScopeKind.LANE, event.task.lane), Scope(ScopeKind.TENANT, event.task.tenant))
         with self.breakers.admitted(_scopes(event)) as admission:
@@ -95,8 +97,7 @@ class StageHandler:
         A later delivery finds these calls in the journal and tells of them again, under the same ids, when it
         comes so far. It may not, so they are told now; they are counted at the record's end.
         """
-        _, context = self._decode(delivery.whole or record)
-        lineage = self._lineage(context, delivery)
+        lineage = self._lineage(self._context(record), delivery)
         self.telemetry.postponed(self.spec.stage, postponement.disposition.reason)
         told = [usage_record(call, lineage) for call in delivery.paid.values() if not call.replayed]
         return (tier_record(record, postponement, RETRY_TIERS), *told)
@@ -109,7 +110,7 @@ class StageHandler:
         )
         self.telemetry.dead_lettered(stage, failure.disposition.reason)
         try:
-            event, context = self._decode(delivery.whole or record)
+            event, context = self._event(delivery.whole or record), self._context(record)
         except InvalidRecordError:
             return (letter,)
         self.breakers.fail(_scopes(event))
@@ -141,8 +142,7 @@ class StageHandler:
         )
 
     async def _whole(self, record: InRecord, delivery: Delivery) -> InRecord:
-        """Return the record with its event, which stays with the delivery until that ends."""
-        _check_whole(record)
+        """Return the record with its event, which stays with the delivery until the attempt ends."""
         check = claim_of(record.headers, record.value)
         if check is None or delivery.whole is not None:
             return delivery.whole or record
@@ -155,11 +155,16 @@ class StageHandler:
         delivery.at_end(lambda: self.room.give(check.size_bytes))
         return delivery.whole
 
-    def _decode(self, record: InRecord) -> tuple[StageInput, EventHeaders]:
+    def _event(self, record: InRecord) -> StageInput:
         most = CLAIMED_BYTES_MAX if is_claim_check(record.headers) else EVENT_BYTES_MAX
         try:
-            event = decode(record.value, self.spec.takes, most)
-            return event, headers.parse(record.headers, event_type(self.spec.takes))
+            return decode(record.value, self.spec.takes, most)
+        except InvalidMessageError as error:
+            raise InvalidRecordError(str(error)) from error
+
+    def _context(self, record: InRecord) -> EventHeaders:
+        try:
+            return headers.parse(record.headers, event_type(self.spec.takes))
         except InvalidMessageError as error:
             raise InvalidRecordError(str(error)) from error
 

@@ -7,7 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from processors.disposition import Disposition, Failures, GiveUp, Postpone, Retry, RetryPolicy, decide
+from processors.disposition import (
+    Disposition,
+    Failures,
+    GiveUp,
+    Postpone,
+    Retry,
+    RetryPolicy,
+    decide,
+    is_outage,
+)
 from processors.errors import AbandonedError, ProcessingError, ScopeClosedError, UnavailableError
 from processors.model import CallState
 from schemas.failures import FailureReason
@@ -49,7 +58,7 @@ class RecordDelivery:
         since_s: monotonic time since when it does that.
         call: the model call that it waits for, or None.
         scopes: what the record belongs to; its stage says it once it is decoded.
-        whole: the record with its event in place of a reference, once the stage has it.
+        whole: the record with its event in place of a reference, while an attempt has it.
         send_error: why what it led to is not sent yet; empty while nothing is wrong.
     """
 
@@ -111,7 +120,7 @@ class RecordDelivery:
         return self._timing_until(time.monotonic())
 
     def at_end(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when this delivery is over, however it ends."""
+        """Call `callback` when this attempt is over, however it ends: a wait for the next holds nothing."""
         self._at_end.append(callback)
 
     def tell(self, call: CallState | None) -> None:
@@ -128,12 +137,18 @@ class RecordDelivery:
         try:
             return await self._run()
         finally:
-            for callback in self._at_end:
-                callback()
+            self._end_attempt()
+
+    def _end_attempt(self) -> None:
+        self.whole = None
+        for callback in self._at_end:
+            callback()
+        self._at_end.clear()
 
     async def _run(self) -> bool:
         self._timing_s["turn"] = self.since_s - self.taken_s
         while True:  # bounded by the policy: every pass but the last adds a failure
+            self._now("slot")
             await self.slot.acquire()
             self._now("stage")
             try:
@@ -171,10 +186,15 @@ class RecordDelivery:
             failed.unavailable += 1
         else:
             failed.counted += 1
+        if not is_outage(error):
+            failed.outage = None
+        elif failed.outage is None:
+            failed.outage, failed.outage_s = now, now_s
         return Failures(
             attempts=failed.counted,
             unavailable=failed.unavailable,
             waited=timedelta(seconds=now_s - failed.first_failure_s),
+            outage=timedelta(seconds=now_s - failed.outage_s if failed.outage else 0.0),
             expires_in=None if self.deadline is None else self.deadline - now,
         )
 
@@ -218,7 +238,11 @@ class RecordDelivery:
         return f"{topics} {self.send_error}".strip()[:SENDING_CHARS_MAX]
 
     async def _wait(self, retry: Retry) -> bool:
-        """Wait without a slot; return whether to try again."""
+        """Wait without a slot and without what the attempt held; return whether to try again.
+
+        Whoever has a slot may wait for just that: room for the bytes of its event.
+        """
+        self._end_attempt()
         self._now("retry")
         self._retry_at = datetime.now(UTC) + timedelta(seconds=retry.delay_s)
         self.slot.release()

@@ -49,7 +49,7 @@ class InRecord:
     def subject(self) -> str | None:
         """What it is about, as its CloudEvents headers say."""
         found = (value for name, value in self.headers if name == SUBJECT)
-        return next(found, b"").decode(errors="replace") or None
+        return (next(found, b"") or b"").decode(errors="replace") or None
 
     @property
     def tenant(self) -> str:
@@ -106,12 +106,16 @@ class Attempts:
         unavailable: failures for want of Pressline's own parts.
         first_failure: when the first failure was, or None.
         first_failure_s: the same in monotonic seconds: waits are not measured by a clock that can be set.
+        outage: when the present outage of Pressline's own parts was met, or None.
+        outage_s: the same in monotonic seconds.
     """
 
     counted: int = 0
     unavailable: int = 0
     first_failure: datetime | None = None
     first_failure_s: float = 0.0
+    outage: datetime | None = None
+    outage_s: float = 0.0
 
 
 class Delivery(Protocol):
@@ -139,10 +143,10 @@ class Delivery(Protocol):
         """Seconds since the record was taken, by what it waited for or did."""
 
     whole: InRecord | None
-    """The record with its event in place of a reference; set by the stage, when it had one."""
+    """The record with its event in place of a reference; set by the stage for an attempt, when it had one."""
 
     def at_end(self, callback: Callable[[], None]) -> None:
-        """Call `callback` when this delivery is over, however it ends."""
+        """Call `callback` when this attempt is over, however it ends: a wait for the next holds nothing."""
 
     def tell(self, call: CallState | None) -> None:
         """Say which model call the record waits for, or that it waits for none."""

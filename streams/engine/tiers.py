@@ -49,7 +49,7 @@ def tier_for(delay_s: float, tiers: Sequence[Tier]) -> Tier:
 
 
 def tier_record(record: InRecord, postponement: Postponement, tiers: Sequence[Tier]) -> OutRecord:
-    """Return the record as it waits: key, value and foreign headers unchanged, and six headers of ours."""
+    """Return the record as it waits: key, value and foreign headers unchanged, and headers of ours."""
     delay_s = postponement.disposition.delay_s
     kept = [(name, value) for name, value in record.headers if name not in names.RETRY_HEADERS]
     added = [(name, value.encode()) for name, value in _headers(record, postponement).items()]
@@ -67,13 +67,14 @@ def earlier_attempts(headers: RawHeaders, now: datetime, now_s: float) -> Attemp
         now_s: the same in monotonic seconds.
     """
     text = text_headers(headers)
-    first = _time(text, names.RETRY_FIRST_FAILURE)
-    waited_s = max(0.0, (now - first).total_seconds()) if first else 0.0
+    first, outage = _time(text, names.RETRY_FIRST_FAILURE), _time(text, names.RETRY_OUTAGE)
     return Attempts(
         counted=_count(text, names.RETRY_ATTEMPTS),
         unavailable=_count(text, names.RETRY_UNAVAILABLE),
         first_failure=first,
-        first_failure_s=now_s - waited_s,
+        first_failure_s=now_s - _since_s(first, now),
+        outage=outage,
+        outage_s=now_s - _since_s(outage, now),
     )
 
 
@@ -113,7 +114,12 @@ def _headers(record: InRecord, postponement: Postponement) -> dict[str, str]:
         names.RETRY_ATTEMPTS: str(attempts.counted),
         names.RETRY_UNAVAILABLE: str(attempts.unavailable),
         names.RETRY_FIRST_FAILURE: str(_epoch_ms(attempts.first_failure or postponement.at)),
+        **({names.RETRY_OUTAGE: str(_epoch_ms(attempts.outage))} if attempts.outage else {}),
     }
+
+
+def _since_s(moment: datetime | None, now: datetime) -> float:
+    return max(0.0, (now - moment).total_seconds()) if moment else 0.0
 
 
 def _epoch_ms(moment: datetime) -> int:

@@ -245,7 +245,7 @@ async def a_claimed_record(claims: FakeClaimStore, content: bytes | None = None)
     return replace(record, value=encode(check), headers=claimed)
 
 
-async def test_an_event_behind_a_claim_check_is_run_and_its_bytes_are_held_until_the_delivery_ends() -> None:
+async def test_an_event_behind_a_claim_check_is_run_and_its_bytes_are_held_until_the_attempt_ends() -> None:
     claims, delivery = FakeClaimStore(), FakeDelivery()
     record = await a_claimed_record(claims)
     handler = a_handler(generate, claims)
@@ -274,6 +274,29 @@ async def test_a_claimed_event_that_fails_ends_its_task_though_the_store_is_away
 
     assert (letter.value, letter.headers[: len(record.headers)]) == (record.value, record.headers)
     assert decode(finished.value, TaskFinished).task == a_task()
+
+
+async def test_a_claimed_event_waits_in_a_tier_though_the_store_has_not_given_it() -> None:
+    claims, delivery = FakeClaimStore(), FakeDelivery()
+    record = await a_claimed_record(claims)
+    handler = a_handler(generate, claims)
+    postponement = Postponement(
+        disposition=Postpone(60.0, FailureReason.STORE_UNAVAILABLE), attempts=Attempts(unavailable=8), at=NOW
+    )
+
+    [waiting] = handler.postpone(record, postponement, delivery)
+
+    assert (topics([waiting]), waiting.value) == (["retry.1m.v1"], record.value)
+
+
+async def test_a_claimed_record_whose_headers_are_wrong_is_refused_before_its_event_is_asked_for() -> None:
+    claims = FakeClaimStore()
+    record = await a_claimed_record(claims)
+    claims.error = StoreUnavailableError("away")
+    bare = replace(record, headers=tuple(pair for pair in record.headers if pair[0] != "ce_type"))
+
+    with pytest.raises(InvalidRecordError):
+        await a_handler(generate, claims).handle(bare, FakeDelivery())
 
 
 async def test_a_claim_that_is_lost_fails_for_good_and_one_behind_a_store_that_is_away_does_not() -> None:

@@ -160,7 +160,7 @@ async def test_a_dead_letter_that_is_not_taken_is_tried_again_and_says_why_it_wa
     assert (finished, producer.sent) == (True, [LETTER])
 
 
-async def test_what_waits_for_the_end_of_a_delivery_is_told_however_it_ends() -> None:
+async def test_what_waits_for_the_end_of_an_attempt_is_told_however_it_ends() -> None:
     told: list[str] = []
     handler = ScriptedHandler([AbandonedError("theirs")])
     delivery = a_delivery(handler, FakeRecordProducer())
@@ -169,6 +169,39 @@ async def test_what_waits_for_the_end_of_a_delivery_is_told_however_it_ends() ->
     await delivery.run()
 
     assert told == ["abandoned"]
+
+
+async def test_a_wait_for_the_next_attempt_holds_nothing_of_the_last_one() -> None:
+    told: list[str] = []
+    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=29.0)])
+    delivery = a_delivery(handler, FakeRecordProducer())
+    delivery.at_end(lambda: told.append("over"))
+    delivery.whole = RECORD
+    running = asyncio.create_task(delivery.run())
+    while delivery.waits_for != "retry":  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(0)
+
+    let_go, so_far = delivery.whole is None, list(told)
+    delivery.held.closing.set()
+
+    assert (let_go, so_far, await running, told) == (True, ["over"], False, ["over"])
+
+
+async def test_a_record_that_is_due_again_says_that_it_waits_for_a_slot() -> None:
+    handler = ScriptedHandler([ProviderUnavailableError("busy", retry_after_s=0.01)])
+    delivery = a_delivery(handler, FakeRecordProducer())
+    other, running = Slot(delivery.slot._slots), asyncio.create_task(delivery.run())
+    async with asyncio.timeout(5.0):
+        while delivery.waits_for != "retry":  # noqa: ASYNC110 - no event tells of it
+            await asyncio.sleep(0)
+        await other.acquire()
+        while delivery.waits_for == "retry":  # noqa: ASYNC110 - likewise
+            await asyncio.sleep(0)
+
+    waits = delivery.state.waits_for
+    other.release()
+
+    assert (waits, await running) == ("slot", True)
 
 
 async def test_an_abandoned_record_is_dropped_silently() -> None:
@@ -239,13 +272,15 @@ async def test_a_tier_that_cannot_be_reached_leaves_the_record_unfinished() -> N
     assert await delivery.run() is False
 
 
-def returned(attempts: int, unavailable: int, waited: timedelta) -> InRecord:
-    first_ms = int((datetime.now(UTC) - waited).timestamp() * 1000)
+def returned(attempts: int, unavailable: int, waited: timedelta, outage: timedelta | None = None) -> InRecord:
+    now = datetime.now(UTC)
     headers = {
         names.RETRY_ATTEMPTS: attempts,
         names.RETRY_UNAVAILABLE: unavailable,
-        names.RETRY_FIRST_FAILURE: first_ms,
+        names.RETRY_FIRST_FAILURE: int((now - waited).timestamp() * 1000),
     }
+    if outage is not None:
+        headers[names.RETRY_OUTAGE] = int((now - outage).timestamp() * 1000)
     return replace(RECORD, headers=tuple((name, str(value).encode()) for name, value in headers.items()))
 
 
@@ -263,11 +298,24 @@ async def test_attempts_of_earlier_deliveries_count() -> None:
 @pytest.mark.parametrize(("minutes", "tries"), [(59, 21), (61, 1)])
 async def test_the_time_that_our_own_parts_were_away_counts_over_deliveries(minutes: int, tries: int) -> None:
     handler = ScriptedHandler([StoreUnavailableError("away")] * 20)
-    record = returned(0, 9, timedelta(minutes=minutes))
+    record = returned(0, 9, timedelta(days=2), outage=timedelta(minutes=minutes))
 
     await a_delivery(handler, FakeRecordProducer(), record=record).run()
 
     assert handler.attempts == tries
+
+
+@pytest.mark.parametrize("ended", [None, timedelta(hours=2)])
+async def test_an_outage_does_not_end_a_record_that_waited_long_for_something_else(
+    ended: timedelta | None,
+) -> None:
+    closed = ScopeClosedError(Scope(ScopeKind.PROVIDER, "openai"), "provider openai is closed: outage")
+    handler = ScriptedHandler([*([closed] if ended else []), StoreUnavailableError("away")])
+    record = returned(0, 9, timedelta(days=2), ended)
+
+    await a_delivery(handler, FakeRecordProducer(), record=record).run()
+
+    assert (handler.errors, handler.failures) == ([], [])
 
 
 async def test_a_task_waits_until_its_deadline_and_no_longer() -> None:

@@ -73,7 +73,7 @@ def test_key_value_and_foreign_headers_wait_unchanged() -> None:
     assert list(record.headers)[:2] == [("x", b"\xfe"), ("x", b"2")]
     assert [name for name, _ in record.headers].count(names.RETRY_OF) == 1
     assert text_headers(record.headers)[names.RETRY_OF] == f"{RECORD.topic}/3/9"
-    assert {name for name, _ in record.headers} == {"x", *names.RETRY_HEADERS}
+    assert {name for name, _ in record.headers} == {"x", *names.RETRY_HEADERS} - {names.RETRY_OUTAGE}
 
 
 @given(MOMENTS, st.floats(0, 86_500))
@@ -83,12 +83,14 @@ def test_a_record_is_never_due_early_nor_a_millisecond_late(at: datetime, delay_
     assert timedelta() <= due - (at + timedelta(seconds=delay_s)) <= timedelta(milliseconds=1)
 
 
+@pytest.mark.parametrize("away", ["away", ""])
 @given(st.integers(0, 999_999), st.integers(0, 999_999), MOMENTS, st.floats(0, 1e6))
 def test_what_a_record_has_been_through_comes_back_with_it(
-    counted: int, unavailable: int, first: datetime, later_s: float
+    away: str, counted: int, unavailable: int, first: datetime, later_s: float
 ) -> None:
     now = first + timedelta(seconds=later_s)
-    attempts = Attempts(counted=counted, unavailable=unavailable, first_failure=first)
+    outage = first if away else None
+    attempts = Attempts(counted=counted, unavailable=unavailable, first_failure=first, outage=outage)
 
     found = earlier_attempts(waiting(at=now, attempts=attempts).headers, now, 5_000.0)
 
@@ -96,6 +98,8 @@ def test_what_a_record_has_been_through_comes_back_with_it(
     assert found.first_failure is not None
     assert timedelta() <= first - found.first_failure < timedelta(milliseconds=1)
     assert 5_000.0 - found.first_failure_s == pytest.approx(later_s, abs=0.002)
+    assert found.outage == (found.first_failure if away else None)
+    assert 5_000.0 - found.outage_s == pytest.approx(later_s if away else 0.0, abs=0.002)
 
 
 @pytest.mark.parametrize(
