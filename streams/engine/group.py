@@ -115,13 +115,13 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         Raises:
             KafkaError: the broker does not answer.
         """
+        await self._commit(self.partitions.revoke().items())
+        # Until the new client has started it can neither poll nor commit. It stays so where that fails, and
+        # whoever waits for polls sees that nothing moves.
         self._rejoining = True
-        try:
-            await self._commit(self.partitions.revoke().items())
-            await self.stop()
-            await self.start()
-        finally:
-            self._rejoining = False
+        await self.stop()
+        await self.start()
+        self._rejoining = False
 
     @property
     def named(self) -> bool:
@@ -157,7 +157,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         """
         # Without a filter aiokafka returns every topic's.
         some = [] if len(topics) == len(self._settings.topics) else self._held(topics)
-        if not some and len(topics) < len(self._settings.topics):
+        if self._rejoining or (not some and len(topics) < len(self._settings.topics)):
             await asyncio.sleep(wait_s)
             return []
         try:
@@ -265,7 +265,7 @@ class GroupMember(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka s
         async with self._commit_lock:
             # Expelled and not back yet: while the group is empty the broker takes a commit from anybody, also
             # one that is behind what others have done since.
-            if self._consumer._coordinator.generation != self.partitions.generation:  # noqa: SLF001 - no public way
+            if self._rejoining or self._consumer._coordinator.generation != self.partitions.generation:  # noqa: SLF001 - no public way
                 return
             most = self._settings.metadata_bytes_max
             moved = [(p, held, held.progress(most)) for p, held in partitions if held.dirty and not held.lost]

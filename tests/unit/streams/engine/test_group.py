@@ -1,5 +1,6 @@
 """A member of a group: when it commits, and what it takes after a rebalance."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -107,6 +108,27 @@ async def test_a_full_window_that_comes_straight_back_takes_nothing_more() -> No
     assert member.partitions.get(Partition("t", 0)) is held
     assert member._consumer.position == {tp: WINDOW_OFFSETS_MAX}
     assert member._consumer.paused == {tp}
+
+
+async def test_a_member_that_joins_anew_takes_and_commits_nothing_until_its_client_has_started() -> None:
+    class SlowToStart(GroupMember):
+        async def start(self) -> None:
+            self._consumer = None  # as an unstarted client, it can do nothing yet
+            await started.wait()
+
+    started = asyncio.Event()
+    member = SlowToStart(SETTINGS, lambda _: None, lambda _: None)
+    member._consumer = FakeConsumer(3)
+    rejoining = asyncio.create_task(member.rejoin())
+    while member._consumer is not None:  # noqa: ASYNC110 - no event tells of it
+        await asyncio.sleep(0)
+
+    taken = await member.poll(0.0, SETTINGS.topics)
+    await member.commit()
+    started.set()
+    await rejoining
+
+    assert taken == []
 
 
 async def test_who_leaves_the_group_has_no_share_any_more() -> None:
