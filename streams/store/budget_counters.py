@@ -12,8 +12,10 @@ from streams.store.database import Connection, Database
 COUNT_S_MAX: Final = 600.0
 NAMES_MAX: Final = 200
 """Most names that one rule without a name is shown for, those that spent most."""
-DEAD_S: Final = 60.0
-"""A worker whose lease ended so long ago does not come back with the answers of its calls."""
+DEAD_S: Final = 3600.0
+"""A worker whose lease ended so long ago does not come back with the answers of its calls, and nobody has
+asked for them since: who does counts the workers that died of a call, which a supervisor's waits between
+restarts, five minutes in Kubernetes, must not outlast."""
 EXPIRE_MAX: Final = 1_000
 EXPIRED: Final = "the worker's lease ended long ago while the call was open"
 

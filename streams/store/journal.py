@@ -21,6 +21,7 @@ from schemas.failures import FailureReason
 from schemas.usage import CacheResult, Usage
 from streams.store.adoptions import adopt
 from streams.store.answers import AnswerWriter
+from streams.store.budget_counters import EXPIRED
 from streams.store.closing_notices import ClosingNotices
 from streams.store.closings import SWEEP_S, Closings
 from streams.store.database import Database, Row
@@ -143,7 +144,9 @@ class PostgresCallJournal(CallJournal):
 
     async def _book_unknown(self, key: CallKey, attempt: int) -> None:
         """Close what a dead worker left open, and see how many have died of it."""
-        [row] = await self._database.fetch(BOOK_UNKNOWN, key.revision, key.step, attempt, DEAD_WORKER)
+        [row] = await self._database.fetch(
+            BOOK_UNKNOWN, key.revision, key.step, attempt, DEAD_WORKER, [DEAD_WORKER, EXPIRED]
+        )
         self._notices.closed(key)
         if row["deaths"] >= DEATHS_MAX:
             raise WorkersDiedError(
@@ -236,7 +239,7 @@ WITH booked AS (
 )
 SELECT (SELECT count(*) FROM booked) + count(*) AS deaths
 FROM model_calls
-WHERE revision = $1 AND step = $2 AND state = 'unknown' AND error = $4
+WHERE revision = $1 AND step = $2 AND state = 'unknown' AND error = ANY ($5::text[])
 """
 
 # What may have been billed is unknown at its worst case; what was not is free.

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeAlias
@@ -58,11 +59,12 @@ class Reservations:
         self._grouped[intent.key] += 1
         return await self._groups.put(intent)
 
-    async def _open_group(self, intents: list[CallIntent]) -> list[_Opened]:
+    async def _open_group(self, intents: list[CallIntent]) -> Sequence[_Opened | BaseException]:
         try:
             with contextlib.suppress(_NearLimitError):
                 return await self._open_all(intents)
-            return list(await asyncio.gather(*(self._open_one(intent) for intent in intents)))
+            # All are waited for: one that is opened after its caller has heard of an error belongs to nobody.
+            return await asyncio.gather(*map(self._open_one, intents), return_exceptions=True)
         finally:
             self._grouped -= Counter(intent.key for intent in intents)
 

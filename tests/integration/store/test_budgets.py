@@ -14,9 +14,9 @@ import pytest
 from fakes.budget_callers import COST, COST_MAX, RULES, an_answer, an_intent
 from fixtures.broker import until
 from fixtures.store import a_live_worker
-from processors.errors import ClaimedElsewhereError, StoreUnavailableError
+from processors.errors import ClaimedElsewhereError, StoreUnavailableError, WorkersDiedError
 from processors.gateway.budgets import Refused, window_end, window_start
-from processors.gateway.journal import CallIntent, JournaledAnswer, Opened
+from processors.gateway.journal import DEATHS_MAX, CallIntent, JournaledAnswer, Opened
 from schemas.budgets import BudgetWindow
 from streams.store.budget_counters import DEAD_S, PostgresBudgetCounters
 from streams.store.database import Database
@@ -171,6 +171,20 @@ async def test_a_reservation_of_a_live_worker_does_not_expire(database: Database
     await journal.open(an_intent("1", "a"))
 
     assert await PostgresBudgetCounters(database).expire() == 0
+
+
+async def test_a_worker_whose_reservation_expired_counts_among_those_that_died_of_the_call(
+    database: Database,
+) -> None:
+    intent = replace(an_intent("1", "a"), budgets=())
+    for number in range(1, DEATHS_MAX + 1):
+        assert await (await a_journal(database, f"worker-{number}")).open(intent) == Opened(number)
+        await database.fetch("UPDATE workers SET lease_until = now() - make_interval(secs => $1)", DEAD_S + 1)
+        if number == 1:
+            assert await PostgresBudgetCounters(database).expire() == 1
+
+    with pytest.raises(WorkersDiedError):
+        await (await a_journal(database, "heir")).open(intent)
 
 
 async def test_many_closed_in_one_statement_settle_every_budget(database: Database) -> None:
