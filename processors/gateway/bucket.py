@@ -76,15 +76,18 @@ class Bucket:
         self._fit(units)
         due = units + self._owed
         self._owed = min(due, 0.0)
-        while due > 0:  # bounded by the caller's deadline; each round takes a part or waits for its room
-            part = min(due, self._depth())
-            self._leak()
-            wait_s = (self._level + part - self._depth()) / self._rate_per_s()
-            if wait_s > WAIT_S_MIN:
-                await self._pause(wait_s)
-                continue
-            self._level += part
-            due -= part
+        try:
+            while due > 0:  # bounded by the caller's deadline; each round takes a part or waits for its room
+                part = min(due, self._depth())
+                self._leak()
+                wait_s = (self._level + part - self._depth()) / self._rate_per_s()
+                if wait_s > WAIT_S_MIN:
+                    await self._pause(wait_s)
+                    continue
+                self._level += part
+                due -= part
+        finally:  # who gives up leaves to the next what others had used; what it took itself went there first
+            self._owed += max(due - units, 0.0)
 
     async def _pause(self, seconds: float) -> None:
         """Sleep, but wake up when there is another share to reckon with."""

@@ -1,6 +1,7 @@
 """A bucket whose taker is late, or whose share changes."""
 
 import asyncio
+import contextlib
 
 import pytest
 
@@ -25,6 +26,22 @@ def test_a_taker_that_wakes_up_late_loses_nothing_of_the_limit() -> None:
         return taken
 
     assert 0.97 * 600 <= virtual_time.run(scenario()) <= 600
+
+
+@pytest.mark.parametrize("patience_s", [0.5, 20.0])
+def test_who_gives_up_leaves_to_the_next_what_others_had_used(patience_s: float) -> None:
+    async def scenario() -> float:
+        bucket, loop = Bucket(60_000, whole=False), asyncio.get_running_loop()
+        await bucket.take(100)
+        bucket.adjust(40_000)
+        began_s = loop.time()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                await bucket.take(100)
+        await bucket.take(100)
+        return loop.time() - began_s
+
+    assert virtual_time.run(scenario()) == pytest.approx(41.0, abs=1.0)
 
 
 def test_a_taker_that_waits_on_a_small_share_goes_on_at_once_on_a_larger_one() -> None:
