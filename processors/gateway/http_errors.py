@@ -26,8 +26,17 @@ TRANSIENT_STATUS = frozenset({408, 409, 425})
 SERVER_ERROR = 500
 
 QUOTA_CODES = frozenset(
-    {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "credit_balance_too_low"}
+    {
+        "insufficient_quota",
+        "billing_hard_limit_reached",
+        "billing_not_active",
+        "credit_balance_too_low",
+        "insufficient_balance_error",
+    }
 )
+"""The last one is MiniMax's, with status 429. Source: https://github.com/modelscope/modelscope/issues/1691"""
+KEY_CODES = frozenset({"API_KEY_INVALID"})
+"""Gemini's, with status 400. Source: https://github.com/google-gemini/gemini-cli/issues/25198"""
 MAYBE_BILLED_STATUS = frozenset({408, 502, 504})
 """A gateway on the way gave up; the model behind it may have answered."""
 
@@ -42,7 +51,7 @@ def http_error(
     Args:
         provider: name in the catalogue.
         answer: the answer; its status is not 200.
-        codes: the provider's error type and code. The message is left out: it may quote the prompt.
+        codes: the provider's error type, code and reason. The message is left out: it may quote the prompt.
         now: present time (aware), for a `retry-after` that is a date.
     """
     shown = ", ".join(code for code in codes if code and CODE.fullmatch(code)) or "no error code"
@@ -50,7 +59,7 @@ def http_error(
     if answer.status == PAYMENT_REQUIRED or not QUOTA_CODES.isdisjoint(codes):
         return ProviderQuotaError(f"{message}; add credit to the account")
     if not _transient(answer):
-        return _final(message, answer.status)
+        return _final(message, answer.status, codes)
     after_s = retry_after_s(answer.headers, now)
     if answer.status == TOO_MANY_REQUESTS:
         return ProviderRateLimitedError(message, retry_after_s=after_s)
@@ -84,10 +93,11 @@ def _own_fault(status: int) -> bool:
     return status == TOO_MANY_REQUESTS or status in TRANSIENT_STATUS or status >= SERVER_ERROR
 
 
-def _final(message: str, status: int) -> ProcessingError:
+def _final(message: str, status: int, codes: tuple[str | None, ...]) -> ProcessingError:
     if _own_fault(status):
         return ProviderGaveUpError(f"{message}; it asks not to be asked again")
-    kind = ProviderUnauthorizedError if status in UNAUTHORIZED_STATUS else ProviderRejectedError
+    unauthorized = status in UNAUTHORIZED_STATUS or not KEY_CODES.isdisjoint(codes)
+    kind = ProviderUnauthorizedError if unauthorized else ProviderRejectedError
     return kind(f"{message}; check key, model name and request")
 
 

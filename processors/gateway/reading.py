@@ -31,6 +31,9 @@ STATUS_OF_TYPE = {
 }
 """What an error within a stream, whose status was 200, would have had as its own.
 Source: https://docs.anthropic.com/en/api/errors"""
+NO_CREDIT = "Your credit balance is too low"
+"""How Anthropic's message begins where the account is empty; its type is that of any bad request.
+Source: https://github.com/anthropics/anthropic-sdk-typescript/issues/618"""
 
 
 def read_answer(provider: str, spoken: WireFormat, answer: WireAnswer, now: datetime) -> ParsedAnswer:
@@ -102,13 +105,24 @@ def _first(body: bytes) -> Json | None:
 
 def _with_delay(answer: WireAnswer, content: Json) -> WireAnswer:
     """Gemini tells in the body how long to wait, as `3.5s` (https://aip.dev/193)."""
-    details = objects_at(object_at(content, "error"), "details")
-    delay = next((text for detail in details if (text := text_at(detail, "retryDelay"))), None)
-    if delay is None or "retry-after" in answer.headers:
+    delay = _detail(object_at(content, "error"), "retryDelay")
+    if not delay or "retry-after" in answer.headers:
         return answer
     return replace(answer, headers={**answer.headers, "retry-after": delay.removesuffix("s")})
 
 
 def _codes(content: Json) -> tuple[str, ...]:
+    """Type, code and status as they stand, then what the status alone does not tell.
+
+    Gemini's reason: https://aip.dev/193. A message may quote the prompt, so only how it begins is looked at.
+    """
     error = object_at(content, "error")
-    return tuple(code for key in ("type", "code", "status") if isinstance(code := error.get(key), str))
+    codes = [text_at(error, key) for key in ("type", "code", "status")]
+    codes.append(_detail(error, "reason"))
+    if text_at(error, "message").startswith(NO_CREDIT):
+        codes.append("credit_balance_too_low")
+    return tuple(code for code in codes if code)
+
+
+def _detail(error: Json, key: str) -> str:
+    return next((text for detail in objects_at(error, "details") if (text := text_at(detail, key))), "")

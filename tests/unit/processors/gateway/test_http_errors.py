@@ -7,7 +7,13 @@ import pytest
 from builders import NOW
 from fakes.transport import a_problem
 from processors.disposition import Failures, GiveUp, Retry, RetryPolicy, decide
-from processors.errors import ProcessingError, ProviderGaveUpError, ProviderQuotaError, ProviderRejectedError
+from processors.errors import (
+    ProcessingError,
+    ProviderGaveUpError,
+    ProviderQuotaError,
+    ProviderRejectedError,
+    ProviderUnauthorizedError,
+)
 from processors.gateway.http_errors import http_error
 from schemas.failures import FailureReason
 
@@ -43,13 +49,24 @@ def test_the_providers_no_stands_above_its_times_and_its_status(status: int) -> 
     )
 
 
+@pytest.mark.parametrize(("status", "code"), [(401, None), (403, None), (400, "API_KEY_INVALID")])
+def test_a_wrong_key_is_told_from_a_bad_request(status: int, code: str | None) -> None:
+    assert type(refused(status, code=code)) is ProviderUnauthorizedError
+
+
 def test_the_providers_yes_stands_above_its_status() -> None:
     assert decide(refused(400, **ALL), Failures(attempts=1), POLICY, 0.0) == Retry(1.5)
     assert type(refused(400)) is ProviderRejectedError
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(429, "insufficient_quota"), (402, None), (400, "credit_balance_too_low")]
+    ("status", "code"),
+    [
+        (429, "insufficient_quota"),
+        (402, None),
+        (400, "credit_balance_too_low"),
+        (429, "insufficient_balance_error"),
+    ],
 )
 def test_an_exhausted_quota_is_never_tried_again_whatever_the_headers_say(
     status: int, code: str | None
