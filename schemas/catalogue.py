@@ -109,6 +109,9 @@ class TokenPrice(Message):
     output: UsdPerMillion
     cache_read: UsdPerMillion | None = Field(None, description="None: as `input`.")
     cache_write: UsdPerMillion | None = Field(None, description="None: as `input`.")
+    cache_write_1h: UsdPerMillion | None = Field(
+        None, description="Of writes that are kept for an hour; None: as `cache_write`."
+    )
 
 
 class PriceTier(TokenPrice):

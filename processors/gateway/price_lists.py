@@ -26,7 +26,7 @@ class PriceList(Protocol):
             batch: whether it was made through the provider's batch endpoint.
 
         Raises:
-            UnpricedModelError: no price of batches is known.
+            UnpricedModelError: no price of batches is known, or requests have a price beside their tokens.
         """
 
 
@@ -81,8 +81,18 @@ class BookPriceList:
         if batch and not any(variant.when == BATCH for variant in self._model.price_variants or ()):
             raise UnpricedModelError(f"model {self._name!r}: genai-prices has no price of batches of it")
         found = vars(self._model.get_prices(moment, BATCH if batch else None))
+        self._require_tokens_alone(found)
         starts = {tier.start for value in found.values() for tier in getattr(value, "tiers", ())}
         return tuple(rates(_prices(found, start), start) for start in (*sorted(starts, reverse=True), -1))
+
+    def _require_tokens_alone(self, found: Mapping[str, Any]) -> None:
+        # Left out, it would book a short call at a fraction of its cost. Own prices cannot say it either.
+        price = found.get("requests_kcount")
+        if price is not None:
+            raise UnpricedModelError(
+                f"model {self._name[:100]!r}: genai-prices has a price of {price} USD per 1,000 requests,"
+                " expected prices of tokens alone; such a model cannot be priced: name another model"
+            )
 
 
 def look_up(name: str, provider: str, model: str) -> BookPriceList:
@@ -118,7 +128,11 @@ def _rates(price: TieredPrice | None) -> tuple[Rates, ...]:
 
 def _own(price: TokenPrice, above_input_tokens: int = -1) -> Rates:
     named = {"input_mtok": price.input, "output_mtok": price.output}
-    cached = {"cache_read_mtok": price.cache_read, "cache_write_mtok": price.cache_write}
+    cached = {
+        "cache_read_mtok": price.cache_read,
+        "cache_write_mtok": price.cache_write,
+        "cache_write_1h_mtok": price.cache_write_1h,
+    }
     known = {key: value for key, value in cached.items() if value is not None}
     return rates(named | known, above_input_tokens)
 

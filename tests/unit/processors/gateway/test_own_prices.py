@@ -110,6 +110,27 @@ def test_the_worst_case_of_a_long_prompt_is_that_of_its_tier() -> None:
     assert prices.worst_case(a_request().model, 1001, 100, NOW) == Decimal("0.004002")
 
 
+@pytest.mark.parametrize(
+    ("price", "usd"),
+    [
+        ("{input: 1, output: 10, cache_write: 1.25, cache_write_1h: 2}", "2"),
+        ("{input: 1, output: 10, cache_write_1h: 0}", "0"),
+        ("{input: 1, output: 10, cache_write: 1.25}", "1.25"),
+        ("{input: 1, output: 10}", "1"),
+    ],
+)
+def test_what_is_kept_for_an_hour_costs_as_any_write_unless_it_has_a_price(price: str, usd: str) -> None:
+    kept = TokenCount({(Kind.CACHE_WRITE_1H, Modality.TEXT): 1_000_000})
+
+    assert cost_of("m", own(a_catalogue(price)), kept, NOW).total == Decimal(usd)
+
+
+def test_the_worst_case_is_that_all_of_a_prompt_is_kept_for_an_hour() -> None:
+    prices = compile_prices(a_catalogue("{input: 1, output: 10, cache_write_1h: 2}"), NOW)
+
+    assert prices.worst_case(a_request().model, 1000, 100, NOW) == Decimal("0.003")
+
+
 @pytest.mark.parametrize("starts", [(5000, 1000), (1000, 1000)])
 def test_tiers_out_of_order_are_refused(starts: tuple[int, int]) -> None:
     tiers = [f"{{above_input_tokens: {start}, input: 2, output: 20}}" for start in starts]

@@ -91,6 +91,7 @@ def test_a_batch_whose_price_is_unknown_is_refused() -> None:
         ("{provider: openai, model: gpt-0-none}", "genai-prices has no 'gpt-0-none'"),
         ("{provider: nobody, model: gpt-5}", "genai-prices has no 'gpt-5' of 'nobody'"),
         ("{provider: openai, model: text-embedding-3-small}", "input or output tokens"),
+        ("{provider: perplexity, model: sonar-pro}", "14 USD per 1,000 requests, expected prices of tokens"),
     ],
 )
 def test_a_model_without_a_price_is_refused_at_load(price: str, told: str) -> None:
