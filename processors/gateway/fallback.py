@@ -139,8 +139,8 @@ class Chain:
     def take_cheaper(self, refused: Refused) -> bool:
         """Go on with the cheaper call where a soft budget wants that and the question has one.
 
-        Where only a stale answer was to spare the money, and there is none, it is the same call again, which
-        only a hard budget stops.
+        Where only a stale answer was to spare the money, and there is none, or where the hedge has taken the
+        cheaper model, it is the same call again, which only a hard budget stops.
         """
         if not self.may_spare(refused):
             return False
@@ -151,7 +151,7 @@ class Chain:
         asked = {self._hedged, *(model for model, _ in self._failed)}
         left = deque(model for model in (less.model, *self._fallbacks(less.model)) if model not in asked)
         if not left:
-            return False
+            return not self._failed  # after a failure, `go_on` has what to raise
         self._request = replace(self._request, model=left.popleft(), output_tokens_max=less.output_tokens_max)
         self._left, self.degraded_by = left, str(refused.budget)
         return True

@@ -33,7 +33,7 @@ from processors.errors import (
     StoreUnavailableError,
 )
 from processors.gateway.fallback import FALLBACK_AFTER_S, outcome
-from processors.model import Cheaper
+from processors.model import Cheaper, ModelAnswer
 from schemas.base import Lane
 from schemas.budgets import BudgetRule, BudgetScope, BudgetWindow
 from schemas.failures import FailureReason
@@ -282,6 +282,50 @@ async def test_past_a_soft_limit_the_cheaper_models_chain_is_asked() -> None:
     assert rig.transport.asked == ["a", "b"]
     assert (recorded.model, recorded.fallback_from) == ("b", "a")
     assert recorded.degraded_by == "team seo, hour"
+
+
+SPENT = BudgetRule(scope=BudgetScope.TEAM, window=BudgetWindow.HOUR, soft_usd=Decimal(0))
+
+
+def test_a_soft_limit_does_not_stop_a_question_whose_hedge_has_the_cheaper_model() -> None:
+    async def scenario() -> None:
+        rig = ChainRig(rules=(SPENT,))
+
+        recorded = (await _later_than_its_hedge(rig)).recorded
+
+        assert rig.transport.asked == ["a"]
+        assert (recorded.model, recorded.fallback_from, recorded.degraded_by) == ("a", None, None)
+
+    virtual_time.run(scenario())
+
+
+def test_a_hard_limit_stops_it() -> None:
+    async def scenario() -> None:
+        rig = ChainRig(rules=(SPENT.model_copy(update={"hard_usd": Decimal("0.0001")}),))
+
+        with pytest.raises(BudgetExceededError):
+            await _later_than_its_hedge(rig)
+
+        assert rig.transport.asked == []
+
+    virtual_time.run(scenario())
+
+
+async def _later_than_its_hedge(rig: ChainRig) -> ModelAnswer:
+    """The answer to a question that waits for its provider until its hedge has taken the model `b`."""
+    rig.limits["p"].pause(4.0)
+    cheaper = Cheaper(model="b", output_tokens_max=500)
+    return await rig.complete(task=LIVE, hedge_after_s=3.0, cheaper=cheaper)
+
+
+async def test_a_soft_limit_stops_a_fallback_where_the_cheaper_model_has_failed() -> None:
+    rule = SPENT.model_copy(update={"soft_usd": Decimal("0.0001")})
+    rig = ChainRig(rules=(rule,), a=DOWN, b=LATE)
+
+    with pytest.raises(ProviderUnavailableError):
+        await rig.complete(cheaper=Cheaper(model="b", output_tokens_max=500))
+
+    assert rig.transport.asked == ["a", "b"]
 
 
 def closed(retry_after_s: float | None = None) -> ScopeClosedError:
