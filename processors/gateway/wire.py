@@ -80,7 +80,6 @@ class ParsedAnswer:
         stop_reason: why the answer ends.
         count: tokens, or None when the provider gave none that can be true.
         response_model: model that answered, as the provider names it, or None.
-        response_id: the provider's id of the answer, or None.
     """
 
     text: str
@@ -88,7 +87,6 @@ class ParsedAnswer:
     stop_reason: StopReason
     count: TokenCount | None
     response_model: str | None
-    response_id: str | None
 
 
 class NotAnAnswerError(ValueError):

@@ -90,7 +90,6 @@ class AnthropicMessages:
             stop_reason=reason,
             count=self.parse_usage(content.get("usage")),
             response_model=name_at(content, "model"),
-            response_id=name_at(content, "id"),
         )
 
     def parse_usage(self, found: object) -> TokenCount | None:

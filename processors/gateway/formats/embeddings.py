@@ -137,5 +137,4 @@ def _answer(vectors: list[Vector], texts_count: int, content: Json, count: Token
         stop_reason=StopReason.STOP,
         count=count,
         response_model=name_at(content, "model"),
-        response_id=name_at(content, "id"),
     )

@@ -90,7 +90,6 @@ class Gemini:
             stop_reason=_stop_reason(content, candidate, tool_calls),
             count=self.parse_usage(content.get("usageMetadata")),
             response_model=name_at(content, "modelVersion"),
-            response_id=name_at(content, "responseId"),
         )
 
     def parse_usage(self, found: object) -> TokenCount | None:

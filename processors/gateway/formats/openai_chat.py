@@ -99,7 +99,6 @@ class OpenAIChat:
             stop_reason=stop_reason,
             count=self.parse_usage(content.get("usage")),
             response_model=name_at(content, "model"),
-            response_id=name_at(content, "id"),
         )
 
     def parse_usage(self, found: object) -> TokenCount | None:

@@ -18,7 +18,7 @@ class OpenAIChatStream:
         self._texts: dict[str, list[str]] = {"content": [], "refusal": []}
         self._thoughts: list[str] = []
         self._details: dict[str, dict[str, Any]] = {}
-        self._tool_calls: dict[int, dict[str, str]] = {}
+        self._tool_calls: dict[int, list[dict[str, str]]] = {}
         self._finish_reason: object = None
 
     def add(self, event: Json) -> str:
@@ -54,7 +54,8 @@ class OpenAIChatStream:
             message["reasoning_details"] = list(self._details.values())
         message["tool_calls"] = [
             {"id": call["id"], "function": {"name": call["name"], "arguments": call["arguments"]}}
-            for _, call in sorted(self._tool_calls.items())
+            for _, calls in sorted(self._tool_calls.items())
+            for call in calls
         ]
         return {**self._kept, "choices": [{"message": message, "finish_reason": self._finish_reason}]}
 
@@ -70,13 +71,24 @@ class OpenAIChatStream:
 
     def _add_call(self, index: object, found: Json) -> str:
         key = index if isinstance(index, int) else len(self._tool_calls)
-        call = self._tool_calls.setdefault(key, {"id": "", "name": "", "arguments": ""})
-        function = object_at(found, "function")
+        identity, function = text_at(found, "id"), object_at(found, "function")
         name, arguments = text_at(function, "name"), text_at(function, "arguments")
-        call["id"] = call["id"] or text_at(found, "id")
+        calls = self._tool_calls.setdefault(key, [])
+        if not calls or (name and _differ(identity, calls[-1]["id"])):
+            calls.append({"id": "", "name": "", "arguments": ""})
+        call = calls[-1]
+        call["id"] = call["id"] or identity
         call["name"] = call["name"] or name
         call["arguments"] += arguments
         return name + arguments
+
+
+def _differ(identity: str, begun: str) -> bool:
+    """Ollama streams each call whole, all of them at index 0.
+
+    Source: https://github.com/ollama/ollama/issues/15457
+    """
+    return bool(identity and begun) and identity != begun
 
 
 def _texts(delta: Json, key: str) -> list[str]:

@@ -78,7 +78,6 @@ class OpenAIResponses:
             stop_reason=StopReason.REFUSAL if refused else _stop_reason(content, tool_calls),
             count=self.parse_usage(content.get("usage")),
             response_model=name_at(content, "model"),
-            response_id=name_at(content, "id"),
         )
 
     def parse_usage(self, found: object) -> TokenCount | None:

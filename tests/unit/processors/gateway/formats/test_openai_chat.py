@@ -67,10 +67,51 @@ def test_a_completion_is_read() -> None:
         stop_reason=StopReason.STOP,
         count=parsed.count,
         response_model="gpt-5-nano-2025-08-07",
-        response_id="chatcmpl-1",
     )
     assert parsed.count is not None
     assert parsed.count.usage == of_text(400, 300).usage
+
+
+def a_piece(index: int, identity: str | None, name: str | None, arguments: str) -> dict[str, Any]:
+    return {"index": index, "id": identity, "function": {"name": name, "arguments": arguments}}
+
+
+@pytest.mark.parametrize(
+    ("pieces", "calls"),
+    [
+        (
+            [a_piece(0, "c1", "look", '{"n": 1}'), a_piece(0, "c2", "look", '{"n": 2}')],
+            [("c1", "look", '{"n": 1}'), ("c2", "look", '{"n": 2}')],
+        ),
+        (
+            [
+                a_piece(0, "c1", "look", "{}"),
+                a_piece(0, "c2", "hear", '{"n"'),
+                a_piece(0, None, None, ": 2"),
+                a_piece(0, "", None, "}"),
+            ],
+            [("c1", "look", "{}"), ("c2", "hear", '{"n": 2}')],
+        ),
+        (
+            [a_piece(1, "c3", "feel", "{}"), a_piece(0, "c1", "look", "{}"), a_piece(0, "c2", "hear", "{}")],
+            [("c1", "look", "{}"), ("c2", "hear", "{}"), ("c3", "feel", "{}")],
+        ),
+        ([a_piece(0, "c1", "look", "{"), a_piece(0, "c1", "look", "}")], [("c1", "look", "{}")]),
+        ([a_piece(0, "c1", "look", "{"), a_piece(0, "c2", None, "}")], [("c1", "look", "{}")]),
+        ([a_piece(0, None, "look", "{"), a_piece(0, "c1", "look", "}")], [("c1", "look", "{}")]),
+    ],
+)
+def test_another_id_with_a_name_begins_another_call_of_the_same_index(
+    pieces: list[dict[str, Any]], calls: list[tuple[str, str, str]]
+) -> None:
+    assembler = FORMAT.new_assembler()
+
+    for piece in pieces:
+        assembler.add({"choices": [{"delta": {"tool_calls": [piece]}}]})
+    assembler.add({"choices": [{"delta": {}, "finish_reason": "tool_calls"}]})
+
+    found = FORMAT.parse_answer(assembler.body()).tool_calls
+    assert [(call.id, call.name, call.arguments) for call in found] == calls
 
 
 def test_an_answer_that_was_cut_before_its_first_word_is_empty() -> None:
@@ -166,6 +207,46 @@ def test_a_status_has_one_meaning(answer: WireAnswer, expected: type[ProcessingE
         parse(answer)
 
     assert type(raised.value) is expected
+    assert "prompt" not in str(raised.value)
+
+
+KEY_INVALID = {
+    "code": 400,
+    "message": "API key not valid. It quotes the prompt.",
+    "status": "INVALID_ARGUMENT",
+    "details": [
+        {"@type": "type.googleapis.com/google.rpc.LocalizedMessage", "message": "quotes the prompt"},
+        {"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"},
+    ],
+}
+NO_CREDIT = {
+    "type": "invalid_request_error",
+    "message": "Your credit balance is too low to access the Anthropic API. It quotes the prompt.",
+}
+PROMPT_OF_CREDIT = NO_CREDIT | {"message": "messages.0: 'Your credit balance is too low', says the prompt"}
+MINIMAX = {"http_code": "429", "type": "insufficient_balance_error", "message": "insufficient balance (1008)"}
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "expected", "shown"),
+    [
+        (400, KEY_INVALID, ProviderUnauthorizedError, "(INVALID_ARGUMENT, API_KEY_INVALID)"),
+        (200, KEY_INVALID, ProviderUnauthorizedError, "(INVALID_ARGUMENT, API_KEY_INVALID)"),
+        (400, KEY_INVALID | {"details": [{"reason": 5}]}, ProviderRejectedError, "(INVALID_ARGUMENT)"),
+        (400, NO_CREDIT, ProviderQuotaError, "(invalid_request_error, credit_balance_too_low)"),
+        (200, NO_CREDIT, ProviderQuotaError, "(invalid_request_error, credit_balance_too_low)"),
+        (400, PROMPT_OF_CREDIT, ProviderRejectedError, "(invalid_request_error)"),
+        (429, MINIMAX, ProviderQuotaError, "(insufficient_balance_error)"),
+    ],
+)
+def test_a_wrong_key_and_an_empty_account_are_told_from_a_bad_request(
+    status: int, told: dict[str, Any], expected: type[ProcessingError], shown: str
+) -> None:
+    with pytest.raises(ProcessingError) as raised:
+        parse(WireAnswer(status=status, headers={}, body=orjson.dumps({"error": told})))
+
+    assert type(raised.value) is expected
+    assert shown in str(raised.value)
     assert "prompt" not in str(raised.value)
 
 
