@@ -7,10 +7,10 @@ from pathlib import Path
 
 import click
 
-from streams.cli.exits import run
+from streams.cli.exits import FAILED, run
 from streams.cli.up import show
 from streams.settings import Settings, child_environment
-from streams.stack import Stack, StackOptions
+from streams.stack import Stack, StackOptions, started
 
 ROWS = Path("recipes/flight-route/rows.csv")
 RECIPE = "flight-route"
@@ -28,7 +28,9 @@ async def _demo() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stack = Stack(Settings.load(), StackOptions(), lambda text: click.echo(f"  {text}"))
-    await stack.start()
+    if not await started(stack, stop):
+        click.echo("stopped before everything was up")
+        return FAILED
     try:
         show(stack.settings, stack.pids)
         return await _load(stack, stop)

@@ -7,9 +7,11 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -236,15 +238,37 @@ class Stack:
 
     def _end_leftovers(self) -> None:
         """End workers and providers that a killed run left behind: they hold ports and leases."""
-        marks = (str(self._settings.home.resolve()),)
-        end_leftovers(lambda process: _left_behind(process, marks), ask_with=signal.SIGKILL)
+        end_leftovers(partial(_left_behind, self._settings.home.resolve()), ask_with=signal.SIGKILL)
 
 
-def _left_behind(process: object, marks: Sequence[str]) -> bool:
-    command = process.cmdline()  # type: ignore[attr-defined]
-    ours = "streams.embedded.provider" in command or ("streams" in command and "worker" in command)
-    home = process.environ().get("PRESSLINE_HOME", "") if ours else ""  # type: ignore[attr-defined]
-    return ours and (home in marks or any(mark in part for mark in marks for part in command))
+async def started(stack: Stack, stop: asyncio.Event) -> bool:
+    """Start a stack unless `stop` is set before it is up.
+
+    Returns:
+        Whether it is up; where not, what was started is stopped again.
+
+    Raises:
+        EmbeddedError: a part cannot be started.
+    """
+    starting = asyncio.ensure_future(stack.start())
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    starting.cancel()  # no change once it is done
+    await asyncio.wait((starting,))
+    if starting.cancelled():
+        return False
+    starting.result()
+    return True
+
+
+def _left_behind(home: Path, process: Any) -> bool:
+    """Tell whether a process, as psutil describes it, is a worker or the provider of this home."""
+    command: list[str] = process.cmdline()
+    if "streams.embedded.provider" in command:
+        return str(home / "logs" / PROVIDER_LOG) in command
+    environment: dict[str, str] = process.environ() if {"streams", "worker"} <= set(command) else {}
+    return environment.get("PRESSLINE_HOME") == str(home)
 
 
 async def _answers(url: str, child: ChildProcess) -> None:

@@ -12,11 +12,11 @@ from rich.console import Console
 from rich.table import Table
 
 from streams import run_file
-from streams.cli.exits import PART_MISSING, exit_codes, run
+from streams.cli.exits import PART_MISSING, WRONG_USE, exit_codes, run
 from streams.embedded.errors import EmbeddedError
 from streams.embedded.home_lock import holder_pid
 from streams.settings import Settings, child_environment
-from streams.stack import Stack, StackOptions
+from streams.stack import PROVIDER_LOG, Stack, StackOptions, started
 
 DETACH_S_MAX = 600.0
 """Bound of a detached start: the first one downloads Kafka's jars."""
@@ -40,6 +40,8 @@ def command(*, detach: bool, workers: int, brokers: str, provider_config: Path |
     What is set by PRESSLINE_BROKERS, PRESSLINE_DATABASE_URL or a provider's key is used in place of its
     embedded part. Data stays in PRESSLINE_HOME. Ctrl-C stops everything.
     """
+    if provider_config is not None:
+        _check_provider_config(provider_config)
     options = StackOptions(workers=workers, brokers=int(brokers), provider_config=provider_config)
     if detach:
         _detached(options)
@@ -47,20 +49,24 @@ def command(*, detach: bool, workers: int, brokers: str, provider_config: Path |
         run(lambda: _foreground(options))
 
 
+def _check_provider_config(path: Path) -> None:
+    """Refuse a bad file before anything starts: the provider itself reads it behind Kafka and PostgreSQL."""
+    # The provider's own imports (aiohttp.web) are of no use without the option.
+    from streams.embedded.provider.config import ConfigError, load_config  # noqa: PLC0415
+
+    try:
+        load_config(path, log_path=Path(PROVIDER_LOG))
+    except ConfigError as error:
+        click.echo(f"pressline: {error}", err=True)
+        sys.exit(WRONG_USE)
+
+
 async def _foreground(options: StackOptions) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     stack = Stack(Settings.load(), options, lambda text: click.echo(f"  {text}"))
-    starting = asyncio.ensure_future(stack.start())
-    stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
-    if not starting.done():
-        starting.cancel()
-    stopping.cancel()
-    try:
-        await starting
-    except asyncio.CancelledError:
+    if not await started(stack, stop):
         click.echo("stopped before everything was up")
         return
     try:
