@@ -1,11 +1,12 @@
 """`pressline price`: what raw usage objects of providers come to, in tokens and in US dollars."""
 
+import codecs
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 from pydantic import ValidationError
@@ -20,6 +21,8 @@ from streams.models import written_catalogue
 from streams.settings import Settings
 
 LINE_BYTES_MAX = 1_048_576
+LINE_BYTES_READ = LINE_BYTES_MAX + len(codecs.BOM_UTF8) + len(b"\r\n")
+"""Enough to see that a line is too long, with all that does not count around it."""
 ERROR_CHARS_MAX = 300
 
 
@@ -39,31 +42,45 @@ def command(context: click.Context, file: Path, *, providers: Path | None, as_js
     """
     with exit_codes():
         catalogue = written_catalogue(providers or Settings.load().providers)
-        total, errors = Decimal(0), 0
-        for number, line in enumerate(_lines(file), 1):
+        total, rows, errors = Decimal(0), 0, 0
+        for number, line in _lines(file):
             row = _priced(number, line, catalogue)
+            rows += 1
             total += Decimal(row.get("input_price", 0)) + Decimal(row.get("output_price", 0))
             errors += "error" in row
             click.echo(json.dumps(row) if as_json else _text(row))
+        if not rows:
+            raise WorkFailedError(f"{file} has no rows")
     if not as_json:
         click.echo(f"{total:f} USD, {errors} rows without a price")
     if errors:
         context.exit(FAILED)
 
 
-def _lines(file: Path) -> Iterator[bytes]:
-    """Yield the lines that are not blank, each cut off behind LINE_BYTES_MAX."""
+def _lines(file: Path) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not blank with their numbers from 1, without byte order mark and line end."""
     try:
         with file.open("rb") as opened:
-            while line := opened.readline(LINE_BYTES_MAX + 1):  # bounded by the file
-                if line.strip():
-                    yield line
+            for number, line in enumerate(iter(lambda: _next_line(opened), b""), 1):
+                content = (line.removeprefix(codecs.BOM_UTF8) if number == 1 else line).rstrip(b"\r\n")
+                if content.strip() or len(content) > LINE_BYTES_MAX:
+                    yield number, content
     except OSError as error:
         raise WorkFailedError(f"{file} cannot be read: {error.strerror}") from error
 
 
+def _next_line(opened: BinaryIO) -> bytes:
+    """Return the next line with its end, b"" behind the last; a longer one's rest is passed over."""
+    line = rest = opened.readline(LINE_BYTES_READ)
+    while len(rest) == LINE_BYTES_READ and not rest.endswith(b"\n"):  # bounded by the file
+        rest = opened.readline(LINE_BYTES_READ)
+    return line
+
+
 def _priced(number: int, line: bytes, catalogue: Catalogue) -> dict[str, Any]:
     told: dict[str, Any] = {"line": number}
+    if len(line) > LINE_BYTES_MAX:
+        return told | {"error": f"the line has more than {LINE_BYTES_MAX} bytes"}
     try:
         row = RawUsageLine.model_validate_json(line)
         told |= row.model_dump(mode="json", exclude_none=True)

@@ -1,3 +1,4 @@
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -6,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli import main
+from streams.cli.price import LINE_BYTES_MAX
 
 GOOD = {
     "provider": "openai",
@@ -66,6 +68,47 @@ def test_a_bad_row_is_an_error_and_the_rest_goes_on(tmp_path: Path, line: Any, t
     assert result.exit_code == 1
     assert any(part in first["error"] for part in told.split("|"))
     assert second["output_price"] == "0.00638"
+
+
+def test_a_row_is_told_by_its_line_in_the_file_and_blank_lines_count(tmp_path: Path) -> None:
+    result = price(tmp_path, "", GOOD, "  ", "not json")
+
+    assert [json.loads(line)["line"] for line in result.output.splitlines()] == [2, 4]
+
+
+@pytest.mark.parametrize("excess", [1, 5, 3 * LINE_BYTES_MAX])
+@pytest.mark.parametrize("start", ["", "\ufeff"])
+@pytest.mark.parametrize("filling", ["x", " "])
+def test_a_line_that_is_too_long_is_one_error(tmp_path: Path, filling: str, start: str, excess: int) -> None:
+    result = price(tmp_path, start + filling * (LINE_BYTES_MAX + excess), GOOD)
+
+    first, second = map(json.loads, result.output.splitlines())
+    assert result.exit_code == 1
+    assert first == {"line": 1, "error": "the line has more than 1048576 bytes"}
+    assert (second["line"], second["output_price"]) == (2, "0.00638")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_a_line_as_long_as_allowed_is_priced(tmp_path: Path, end: str) -> None:
+    result = price(tmp_path, f"\ufeff{json.dumps(GOOD):<{LINE_BYTES_MAX}}{end}")
+
+    assert (result.exit_code, json.loads(result.output)["output_price"]) == (0, "0.00638")
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    file = tmp_path / "usages.jsonl"
+    file.write_bytes(codecs.BOM_UTF8 + json.dumps(GOOD).encode())
+
+    assert CliRunner().invoke(main, ["price", str(file)]).exit_code == 0
+
+
+@pytest.mark.parametrize("text", ["", "\n  \n", "\ufeff\n"])
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_a_file_without_rows_is_an_error(tmp_path: Path, text: str, arguments: tuple[str, ...]) -> None:
+    result = price(tmp_path, text, arguments=arguments)
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr == f"pressline: {tmp_path / 'usages.jsonl'} has no rows\n"
 
 
 def test_the_sum_is_told_to_people(tmp_path: Path) -> None:
