@@ -1,4 +1,4 @@
-"""Checks of what the work needs: recipes, models, prices, keys, spans."""
+"""Checks of what the work needs: recipes, models, prices, keys, budgets, spans."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from processors.errors import InvalidRecipeError, UnpricedModelError
 from processors.gateway.catalogue import InvalidCatalogueError
 from processors.gateway.prices import compile_prices
+from streams.budgets import InvalidBudgetsError, configured_budgets
 from streams.doctor.finding import Finding, fail, ok, warn
 from streams.models import configured_catalogue, missing_keys
 from streams.recipes import RecipeFolder
@@ -54,6 +55,17 @@ def keys(settings: Settings) -> Finding:
     return warn("keys", seen, "for real answers, which are paid, set it")
 
 
+def budgets(settings: Settings) -> Finding:
+    """Check that the budgets can be read: no worker starts with ones that cannot."""
+    try:
+        found = configured_budgets(settings)
+    except InvalidBudgetsError as error:
+        return fail("budgets", str(error), "correct the file that PRESSLINE_BUDGETS names, or unset it")
+    if settings.budgets is None:
+        return ok("budgets", "not set, not needed: only the tasks' own hold")
+    return ok("budgets", f"{settings.budgets}: {len(found)} in all")
+
+
 def spans(_settings: Settings) -> Finding:
     """Check that spans can be sent, if they are asked for."""
     endpoint, missing = otlp_endpoint(), missing_packages()
@@ -64,4 +76,4 @@ def spans(_settings: Settings) -> Finding:
     return ok("spans", f"{OTLP_ENDPOINT} is set, and what sends them is installed")
 
 
-CHECKS: tuple[Callable[[Settings], Finding], ...] = (recipes, catalogue, keys, spans)
+CHECKS: tuple[Callable[[Settings], Finding], ...] = (recipes, catalogue, keys, budgets, spans)

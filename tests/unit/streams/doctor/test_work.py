@@ -1,4 +1,4 @@
-"""Checks of recipes, catalogue and keys."""
+"""Checks of recipes, catalogue, keys and budgets."""
 
 from pathlib import Path
 from typing import Any
@@ -78,6 +78,37 @@ def test_the_simulated_provider_needs_no_key() -> None:
     finding = work.keys(_settings(simulated_url="http://127.0.0.1:8700/v1"))
 
     assert (finding.status, "simulated" in finding.seen) == (Status.OK, True)
+
+
+def test_budgets_are_counted_and_none_are_needed(tmp_path: Path) -> None:
+    path = tmp_path / "budgets.yaml"
+    path.write_text("budgets: [{scope: team, window: day, hard_usd: 5}]\n")
+
+    unset, one = work.budgets(_settings()), work.budgets(_settings(budgets=path))
+
+    assert (unset.status, "not set" in unset.seen) == (Status.OK, True)
+    assert (one.status, one.seen) == (Status.OK, f"{path}: 1 in all")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("budgets: [{scope: team, windw: day, hard_usd: 50}]\n", "windw"),
+        ("budgets: [\n", "not plain YAML"),
+        (None, "cannot be read"),
+    ],
+)
+def test_budgets_that_no_worker_would_start_with_are_a_failure(
+    tmp_path: Path, text: str | None, told: str
+) -> None:
+    path = tmp_path / "budgets.yaml"
+    if text is not None:
+        path.write_text(text)
+
+    finding = work.budgets(_settings(budgets=path))
+
+    assert (finding.status, told in finding.seen) == (Status.FAIL, True)
+    assert work.budgets in work.CHECKS
 
 
 def test_spans_that_are_asked_for_need_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
