@@ -1,6 +1,5 @@
 """Recipes compiled: templates and schemas ready to use."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from processors.errors import InvalidInputsError, InvalidOutputError, InvalidRec
 from processors.facts import facts_block
 from processors.json_schemas import JsonSchema, compile_schema
 from processors.prompt import Prompt, PromptPart, joined
+from processors.recipe_version import content_version
 from processors.templates import JINJA_WORDS, RecipeTemplate, Scope, compile_template
 from schemas.codec import InvalidMessageError, decode
 from schemas.events import Document
@@ -20,7 +20,6 @@ from schemas.recipe import Recipe, Step
 from schemas.task import INPUTS_MAX, InputName
 
 RECIPE_FILE = "recipe.yaml"
-VERSION_CHARS = 12
 FILES_MAX = 100
 FILE_BYTES_MAX = 262_144
 OWN_NAMES = frozenset({"steps", "facts"})
@@ -144,10 +143,9 @@ class CompiledRecipe:
         """
         page = self.recipe.page
         values = {**inputs, "steps": outputs}
-        slug = slugs.slugify(self._render("page.slug", values)) or slugs.slugify(self.row_key(inputs))
         try:
             return Document(
-                slug=slug,
+                slug=self._slug(inputs, outputs),
                 title=_one_line(self._render("page.title", values)),
                 description=_one_line(self._render("page.description", values)) if page.description else "",
                 body=self.templates[page.body].render(values),
@@ -158,6 +156,19 @@ class CompiledRecipe:
             first = error.errors(include_input=False, include_url=False)[0]
             field = ".".join(map(str, first["loc"]))
             raise InvalidOutputError(f"{self.ref}: the page's {field}: {first['msg']}") from None
+
+    def early_slug(self, inputs: Inputs) -> str | None:
+        """Return the page's slug, known before an answer is bought, or None: it uses the answers.
+
+        Raises:
+            InvalidRecipeError: the template failed on those inputs.
+        """
+        uses = self.templates[_place("page.slug")].uses
+        return None if "steps" in uses else self._slug(inputs, {})
+
+    def _slug(self, inputs: Inputs, outputs: Outputs) -> str:
+        text = self._render("page.slug", {**inputs, "steps": outputs})
+        return slugs.slugify(text) or slugs.slugify(self.row_key(inputs))
 
     @property
     def _inputs(self) -> JsonSchema:
@@ -184,7 +195,7 @@ def compile_recipe(files: Mapping[str, bytes]) -> CompiledRecipe:
     inputs = _input_names(recipe.inputs, schemas[recipe.inputs])
     return CompiledRecipe(
         recipe=recipe,
-        version=_version(files),
+        version=content_version(files),
         files=dict(files),
         schemas=schemas,
         templates=_step_templates(recipe, files, inputs) | _page_templates(recipe, files, inputs),
@@ -282,14 +293,6 @@ def _text(files: Mapping[str, bytes], name: str) -> str:
         return _file(files, name).decode()
     except UnicodeDecodeError as error:
         raise InvalidRecipeError(f"{name}: byte {error.start} is not UTF-8") from None
-
-
-def _version(files: Mapping[str, bytes]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(files):
-        # With the lengths in front, no two sets of files give the same bytes.
-        digest.update(f"{len(name)}:{name}:{len(files[name])}:".encode() + files[name])
-    return digest.hexdigest()[:VERSION_CHARS]
 
 
 def _one_line(text: str) -> str:

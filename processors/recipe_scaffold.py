@@ -35,7 +35,8 @@ steps:
     output: page.schema.json
     output_tokens_max: 1600
 page:
-  slug: "$name-$slug"
+  # The filter gives each key a slug of its own: of two rows with one slug, only one can be published.
+  slug: "$name-{{ $slug | slug }}"
   title: "{{ steps.write.title }}"
   description: "{{ steps.write.description }}"
   body: page.md.j2
@@ -122,7 +123,7 @@ def scaffold(name: str, columns: Columns) -> dict[str, str]:
             name=name,
             columns_shown=", ".join(list(columns)[:3]),
             key="/".join(_tag(column) for column in key),
-            slug="-".join(_tag(column) for column in key),
+            slug=key[0] if len(key) == 1 else f"[{', '.join(key)}]",
         ),
         "system.j2": SYSTEM,
         "write.j2": PROMPT,

@@ -3,10 +3,15 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Sequence
 
 SLUG_CHARS_MAX = 100
 ROW_KEY_CHARS_MAX = 100
+KEY_SLUG_CHARS_MAX = 60
+"""Of a slug that is made of a key: a recipe's name stands before it."""
 DIGEST_CHARS = 8
+KEPT = re.compile(r"[a-zA-Z0-9\s.,;:'\u2019\"()/&_\u2013-]*")
+"""Letters, digits and what stands between words."""
 # Latin letters that Unicode does not decompose; dropping them would turn Łódź into odz.
 LETTERS = str.maketrans(
     {"ß": "ss", "æ": "ae", "Æ": "AE", "œ": "oe", "Œ": "OE", "ø": "o", "Ø": "O", "ł": "l", "Ł": "L", "đ": "d"}
@@ -37,6 +42,25 @@ def slugify(text: str) -> str:
     return head if hyphen else slug[:SLUG_CHARS_MAX]
 
 
+def key_slug(value: object) -> str:
+    """Return a key as a slug of at most KEY_SLUG_CHARS_MAX characters: filter `slug`.
+
+    Keys that lose a letter or a symbol in it, as 東京 and C++ do, or are longer, are told apart by the first
+    DIGEST_CHARS hex digits of their sha256 behind it. Accents, case and what joins words do not count.
+
+    Args:
+        value: the key, or a list of its parts.
+    """
+    values = value if isinstance(value, Sequence) and not isinstance(value, str) else (value,)
+    key = " ".join(" ".join(str(part).casefold().split()) for part in values)
+    slug = slugify(key)
+    if slug and len(slug) <= KEY_SLUG_CHARS_MAX and KEPT.fullmatch(_unaccented(key)):
+        return slug
+    digest = hashlib.sha256(key.encode()).hexdigest()[:DIGEST_CHARS]
+    head = slug[: KEY_SLUG_CHARS_MAX - DIGEST_CHARS - 1].rstrip("-")
+    return f"{head}-{digest}" if head else digest
+
+
 def row_key(text: str) -> str:
     """Return `text` as an identifier of at most ROW_KEY_CHARS_MAX characters; different texts stay different.
 
@@ -59,5 +83,9 @@ def row_key(text: str) -> str:
 
 def _ascii(text: str) -> str:
     """Letters lose their marks (NFKD); what still is not ASCII becomes a space."""
+    return "".join(char if char.isascii() else " " for char in _unaccented(text))
+
+
+def _unaccented(text: str) -> str:
     decomposed = unicodedata.normalize("NFKD", text.translate(LETTERS))
-    return "".join(char if char.isascii() else " " for char in decomposed if not unicodedata.combining(char))
+    return "".join(char for char in decomposed if not unicodedata.combining(char))

@@ -10,6 +10,7 @@ from jinja2.exceptions import SecurityError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from processors.errors import InvalidRecipeError
+from processors.slugs import key_slug
 
 RENDERED_CHARS_MAX = 200_000
 JINJA_WORDS = frozenset({"true", "false", "none", "True", "False", "None", "not", "self"})
@@ -141,7 +142,7 @@ def _environment() -> _RecipeEnvironment:
     )
     # A redelivered record must make the same prompt and page again.
     del environment.globals["lipsum"], environment.filters["random"]
-    environment.filters["cell"] = cell
+    environment.filters |= {"cell": cell, "slug": key_slug}
     return environment
 
 

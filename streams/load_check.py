@@ -156,8 +156,15 @@ class RowReader:
         return text, () if text.strip() else ("the key is blank; expected inputs that tell rows apart",)
 
 
+def _no_faults(_row: CheckedRow) -> tuple[str, ...]:
+    return ()
+
+
 def check_rows(
-    reader: RowReader, on_rows: Callable[[int], None], on_good: Callable[[CheckedRow], None]
+    reader: RowReader,
+    on_rows: Callable[[int], None],
+    on_good: Callable[[CheckedRow], None],
+    more_faults: Callable[[CheckedRow], tuple[str, ...]] = _no_faults,
 ) -> Check:
     """Check every row of the file.
 
@@ -167,6 +174,7 @@ def check_rows(
         reader: the file and the recipe.
         on_rows: told the number of each row.
         on_good: given each row without a fault.
+        more_faults: asked what else is wrong with a row that has no fault so far.
 
     Raises:
         RowsFileError: the header is wrong, the file has no row, or it cannot be read to its end.
@@ -178,7 +186,7 @@ def check_rows(
     number = 0
     for row in reader.rows():
         number = row.number
-        faults = row.faults or _repeated(row, first_rows)
+        faults = row.faults or _repeated(row, first_rows) or more_faults(row)
         for fault in faults:
             rejected.add(number)
             if len(shown) < FAULTS_SHOWN_MAX:
@@ -196,11 +204,21 @@ def normalised(key_text: str) -> str:
     return " ".join(unicodedata.normalize("NFKC", key_text).casefold().split())
 
 
+def first_row(text: str, number: int, first_rows: dict[bytes, int]) -> int:
+    """Return the first row that had this text, which is `number` when none had it before.
+
+    64 bits of digest: of a million rows, two share one by chance once in 37 million files.
+    """
+    digest = hashlib.blake2b(text.encode(), digest_size=DIGEST_BYTES).digest()
+    return first_rows.setdefault(digest, number)
+
+
 def _repeated(row: CheckedRow, first_rows: dict[bytes, int]) -> tuple[str, ...]:
-    """64 bits of digest: of a million rows, two share one by chance once in 37 million files."""
-    digest = hashlib.blake2b(normalised(row.key_text).encode(), digest_size=DIGEST_BYTES).digest()
-    first = first_rows.setdefault(digest, row.number)
-    return () if first == row.number else (f"the same key as row {first}: {row.key}; remove one of the two",)
+    first = first_row(normalised(row.key_text), row.number, first_rows)
+    if first == row.number:
+        return ()
+    advice = "remove one of the two, or add a column to the recipe's key"
+    return (f"the same key as row {first}: {row.key}; {advice}",)
 
 
 def _size_faults(inputs: Mapping[str, JsonValue]) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Recipes from folders, and their older versions from a store."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -51,13 +51,24 @@ class RecipeFolder:
                 folder's, or two have one name.
         """
         recipes: dict[str, CompiledRecipe] = {}
+        for name, recipe in self.read_each():
+            if isinstance(recipe, InvalidRecipeError):
+                raise recipe
+            recipes[name] = recipe
+        return tuple(recipes[name] for name in sorted(recipes))
+
+    def read_each(self) -> Iterator[tuple[str, CompiledRecipe | InvalidRecipeError]]:
+        """Yield the name of each recipe's folder with the recipe, or with what is wrong with that one.
+
+        Raises:
+            InvalidRecipeError: a path holds no recipe or too many.
+        """
+        names: set[str] = set()
         for path in self.paths:
             for folder in _recipe_folders(path):
-                recipe = read_recipe(folder)
-                if recipe.recipe.name in recipes:
-                    raise InvalidRecipeError(f"{folder}: there is another recipe of that name; rename one")
-                recipes[recipe.recipe.name] = recipe
-        return tuple(recipes[name] for name in sorted(recipes))
+                name = folder.resolve().name
+                yield name, _read_other(folder, names)
+                names.add(name)
 
 
 def read_recipe(folder: Path) -> CompiledRecipe:
@@ -132,6 +143,16 @@ class FolderRecipeBook:
         refs = [recipe.ref for recipe in self._current.values()]
         more = len(refs) - KNOWN_SHOWN_MAX
         return (", ".join(refs[:KNOWN_SHOWN_MAX]) or "none") + (f" and {more} more" if more > 0 else "")
+
+
+def _read_other(folder: Path, taken: Collection[str]) -> CompiledRecipe | InvalidRecipeError:
+    try:
+        recipe = read_recipe(folder)
+    except InvalidRecipeError as error:
+        return error
+    if recipe.recipe.name in taken:
+        return InvalidRecipeError(f"{folder}: there is another recipe of that name; rename one")
+    return recipe
 
 
 def _recipe_folders(path: Path) -> tuple[Path, ...]:

@@ -1,8 +1,9 @@
 """`pressline recipe`: list, check and show recipes, and begin a new one from a table."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from operator import itemgetter
 from pathlib import Path
 
 import click
@@ -11,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from processors import standing_in
-from processors.errors import InvalidInputsError
+from processors.errors import InvalidInputsError, InvalidRecipeError
 from processors.recipe import CompiledRecipe
 from processors.recipe_findings import findings
 from processors.recipe_scaffold import scaffold
@@ -19,6 +20,7 @@ from schemas.recipe import Step
 from streams.cli.exits import WorkFailedError, exit_codes
 from streams.load_check import Check, RowReader, check_rows
 from streams.load_rows import CsvFile, RowsFileError, open_rows
+from streams.load_templates import RowTemplates
 from streams.recipes import RecipeFolder, read_recipe
 from streams.settings import Settings
 
@@ -61,12 +63,7 @@ def list_command(*, as_json: bool) -> None:
 def check(recipes: tuple[str, ...], *, rows: Path | None) -> None:
     """Compile recipes, all of them or those named by name or folder."""
     with exit_codes():
-        found = [_find(name) for name in recipes] or list(RecipeFolder(Settings.load().recipes).read())
-        for recipe in found:
-            to_mend = findings(recipe)
-            click.echo(f"{recipe.ref}: {f'compiles, {len(to_mend)} findings' if to_mend else 'good'}")
-            for line in to_mend:
-                click.echo(f"  {line}")
+        found = _tell(list(_named(recipes) if recipes else _all()))
         if rows is not None:
             if len(found) != 1:
                 raise click.UsageError(f"--rows is for one recipe, {len(found)} were found; name one")
@@ -107,12 +104,54 @@ def new(name: str, *, rows: Path, out: Path) -> None:
     folder = out / name
     with exit_codes():
         try:
-            files = scaffold(name, _columns(rows))
+            columns, cut = _columns(rows)
+            files = scaffold(name, columns)
         except InvalidInputsError as error:
             raise WorkFailedError(str(error)) from None
         _write(folder, files)
         recipe = read_recipe(folder)
+    if cut:
+        click.echo(
+            f"types, key and optional columns are those of the first {SAMPLE_ROWS:,} rows; "
+            "the check goes through all of them"
+        )
     click.echo(f"{recipe.ref} in {folder}; now: pressline recipe check {folder} --rows {rows}")
+
+
+def _all() -> Iterator[CompiledRecipe | Exception]:
+    each = RecipeFolder(Settings.load().recipes).read_each()
+    yield from (recipe for _, recipe in sorted(each, key=itemgetter(0)))
+
+
+def _named(names: Sequence[str]) -> Iterator[CompiledRecipe | Exception]:
+    for name in names:
+        try:
+            yield _find(name)
+        except (InvalidRecipeError, WorkFailedError) as error:
+            yield error
+
+
+def _tell(each: Sequence[CompiledRecipe | Exception]) -> Sequence[CompiledRecipe]:
+    """Show what each recipe is like, and return them; raise when any is faulty, at the end."""
+    good = [recipe for recipe in each if isinstance(recipe, CompiledRecipe)]
+    for recipe in each:
+        if isinstance(recipe, CompiledRecipe):
+            _tell_good(recipe)
+        elif len(each) == 1:
+            # Nothing else is to be told: its own error is the command's, with its exit code.
+            raise recipe
+        else:
+            click.echo(str(recipe))
+    if len(good) < len(each):
+        raise WorkFailedError(f"{len(each) - len(good)} of {len(each)} recipes are faulty")
+    return good
+
+
+def _tell_good(recipe: CompiledRecipe) -> None:
+    to_mend = findings(recipe)
+    click.echo(f"{recipe.ref}: {f'compiles, {len(to_mend)} findings' if to_mend else 'good'}")
+    for line in to_mend:
+        click.echo(f"  {line}")
 
 
 def _table(recipe: CompiledRecipe) -> Table:
@@ -141,7 +180,12 @@ def _find(name: str) -> CompiledRecipe:
     folder = Path(name)
     if folder.is_dir():
         return read_recipe(folder)
-    recipes = RecipeFolder(Settings.load().recipes).read()
+    each = sorted(RecipeFolder(Settings.load().recipes).read_each(), key=itemgetter(0))
+    for found, recipe in each:
+        # Only what is wrong with this one is of interest: another may be half written.
+        if isinstance(recipe, InvalidRecipeError) and found == name.partition("@")[0]:
+            raise recipe
+    recipes = [recipe for _, recipe in each if isinstance(recipe, CompiledRecipe)]
     for recipe in recipes:
         if name in {recipe.recipe.name, recipe.ref}:
             return recipe
@@ -151,7 +195,7 @@ def _find(name: str) -> CompiledRecipe:
 
 def _check_rows(recipe: CompiledRecipe, path: Path) -> None:
     reader = RowReader(file=open_rows(path), recipe=recipe, renames={})
-    found = check_rows(reader, lambda _rows: None, lambda _row: None)
+    found = check_rows(reader, lambda _rows: None, lambda _row: None, RowTemplates(recipe=recipe).faults)
     for fault in found.faults:
         click.echo(f"row {fault.row} (line {fault.line}): {fault.text}")
     click.echo(f"{found.rows:,} rows checked, {len(found.rejected):,} with faults")
@@ -188,12 +232,14 @@ def _show_first(reader: RowReader, found: Check) -> None:
     click.echo(f"\n--- user\n{prompt.user}")
 
 
-def _columns(path: Path) -> dict[str, tuple[str, ...]]:
+def _columns(path: Path) -> tuple[dict[str, tuple[str, ...]], bool]:
+    """Return the samples of each column, and whether the file has more rows than these."""
     file = open_rows(path)
     if not isinstance(file, CsvFile):
         raise RowsFileError(f"{path}: a recipe begins from CSV with a header")
-    rows = [row.values for row in islice(file.rows(), SAMPLE_ROWS) if not row.fault]
-    return {column: tuple(str(row[column]) for row in rows) for column in file.columns}
+    first = list(islice(file.rows(), SAMPLE_ROWS + 1))
+    rows = [row.values for row in first[:SAMPLE_ROWS] if not row.fault]
+    return {c: tuple(str(row[c]) for row in rows) for c in file.columns}, len(first) > SAMPLE_ROWS
 
 
 def _write(folder: Path, files: Mapping[str, str]) -> None:

@@ -80,6 +80,26 @@ def test_whatever_the_columns_hold_the_recipe_compiles(columns: dict[str, tuple[
     assert document.body.startswith("b\n")
 
 
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("C",), ("C++",), ("C#",)],
+        [("Москва",), ("Минск",), ("東京",), ("北京",), ("Oslo",)],
+        [("a", "b c"), ("a", "b+c"), ("a", "東"), ("e", "x")],
+        [("x" * 200 + end,) for end in "yz"],
+    ],
+)
+@pytest.mark.parametrize("name", ["trail", "t" * 39])
+def test_each_row_of_another_key_has_another_slug(rows: list[tuple[str, ...]], name: str) -> None:
+    columns = dict(zip(("place", "part"), zip(*rows, strict=True), strict=False))
+    recipe = compile_recipe({file: text.encode() for file, text in scaffold(name, columns).items()})
+
+    slugs = [recipe.early_slug(dict(zip(columns, row, strict=True))) for row in rows]
+
+    assert len(set(slugs)) == len(rows)
+    assert all(slug is not None and slug.startswith(f"{name}-") for slug in slugs)
+
+
 def test_samples_that_no_columns_tell_apart_still_give_a_key() -> None:
     assert compiled({"a": ("x", "x"), "b": ("y", "y")}).recipe.key == "{{ a }}/{{ b }}"
 

@@ -67,6 +67,7 @@ def test_two_rows_of_one_key_are_found_with_both_numbers(tmp_path: Path, again: 
 
     assert check.rejected == {3}
     assert "the same key as row 1" in check.faults[0].text
+    assert "remove one of the two, or add a column to the recipe's key" in check.faults[0].text
 
 
 def test_normalised_keys_differ_where_people_mean_it() -> None:
