@@ -230,7 +230,3 @@ class Recipe(Message):
         if len(set(names)) < len(names):
             raise ValueError(f"step names are {names!r}, expected each once")
         return self
-
-
-RecipeRef = Identifier
-"""`name`, or `name@version` where version is 12 hex digits over the folder's content."""

@@ -108,10 +108,6 @@ class Scene:
             for line in self.deployment.provider_lines("request")
         ]
 
-    def long_requests(self) -> int:
-        """Return how many requests for long calls the provider has had."""
-        return sum(line["model"] == LONG_MODEL for line in self.deployment.provider_lines("request"))
-
     async def finished(self, within_s: float) -> None:
         """Wait until every task that was accepted has ended, or `within_s` seconds have passed."""
         await self.until(lambda: self.load.submitted.keys() <= self.watcher.ended, within_s)

@@ -31,7 +31,6 @@ START_S_MAX: Final = 90.0
 """From process start until clients are served; 2 s for one broker on an idle machine."""
 FORMAT_S_MAX: Final = 60.0
 STOP_S_MAX: Final = 15.0
-MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
 FORMATTED_FILE: Final = "formatted"
 
 
@@ -44,7 +43,6 @@ class EmbeddedKafka:
     Args:
         home: Pressline's data folder.
         brokers: 1 or 3.
-        message_bytes_max: the largest record batch that a topic takes.
         proxied: of each broker a second listener that a proxy stands before; none outside of fault tests.
         on_progress: told (jars done, jars in all) while the program is fetched and checked, from a thread.
 
@@ -57,7 +55,6 @@ class EmbeddedKafka:
         home: Path,
         brokers: int = 1,
         *,
-        message_bytes_max: int = MESSAGE_BYTES_MAX,
         proxied: Sequence[ProxiedListener] = (),
         on_progress: OnProgress | None = None,
     ) -> None:
@@ -65,7 +62,6 @@ class EmbeddedKafka:
             raise EmbeddedError(f"{brokers} brokers asked for, expected one of {BROKER_COUNTS}")
         self._folder = home.resolve() / "kafka"
         self._broker_count = brokers
-        self._message_bytes_max = message_bytes_max
         self._proxied = dict(enumerate(proxied))
         self._on_progress = on_progress
         self._lock = HomeLock(self._folder)
@@ -173,7 +169,7 @@ class EmbeddedKafka:
         folder = self._broker_folder(broker.index)
         folder.mkdir(exist_ok=True)
         proxied = self._proxied.get(broker.index)
-        write_files(folder, broker, cluster, jars, self._message_bytes_max, proxied)
+        write_files(folder, broker, cluster, jars, proxied)
         if (folder / FORMATTED_FILE).exists():
             return
         # No marker, so an earlier format was cut off: no broker has ever run on what it left.

@@ -15,6 +15,8 @@ SESSION_MS_AMONG_OTHERS: Final = 6_000
 """How long the controller waits for a broker that fell silent. Only then can a killed broker register again,
 and a killed leader be replaced; but a machine that stalls for longer loses brokers that are well, which costs
 three of them more than one. Kafka's default is 9,000."""
+MESSAGE_BYTES_MAX: Final = 8 * 1024 * 1024
+"""The largest record batch that a topic takes."""
 LOG_FILE_MB_MAX: Final = 10
 LOG_FILES_KEPT: Final = 2
 
@@ -50,11 +52,10 @@ def write_files(
     broker: Broker,
     cluster: Cluster,
     jars: tuple[Path, ...],
-    message_bytes_max: int,
     proxied: ProxiedListener | None = None,
 ) -> None:
     """Write a broker's files into its folder."""
-    settings = _server_settings(folder, broker, cluster, message_bytes_max) | _listeners(broker, proxied)
+    settings = _server_settings(folder, broker, cluster) | _listeners(broker, proxied)
     (folder / SERVER_FILE).write_text(
         "".join(f"{name}={value}\n" for name, value in settings.items()), "utf-8"
     )
@@ -72,16 +73,14 @@ def log_path(folder: Path, index: int) -> Path:
     return folder.parent / "logs" / f"kafka-{index}.log"
 
 
-def _server_settings(
-    folder: Path, broker: Broker, cluster: Cluster, message_bytes_max: int
-) -> dict[str, str | int]:
+def _server_settings(folder: Path, broker: Broker, cluster: Cluster) -> dict[str, str | int]:
     return (
         _identity(folder, broker, cluster)
         | _copies(len(cluster.brokers))
         | {
             "auto.create.topics.enable": "false",
-            "message.max.bytes": message_bytes_max,
-            "replica.fetch.max.bytes": message_bytes_max,
+            "message.max.bytes": MESSAGE_BYTES_MAX,
+            "replica.fetch.max.bytes": MESSAGE_BYTES_MAX,
             "group.initial.rebalance.delay.ms": 0,
             "group.min.session.timeout.ms": 1000,
         }

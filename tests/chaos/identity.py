@@ -9,7 +9,6 @@ from streams.pipeline import PIPELINE
 EVENT_ID = re.compile(
     r"(?P<submission>[0-9a-f]{20})\.(?P<noun>[a-z]+\.[a-z]+)\.(?P<round>\d+)\.(?P<replay>\d+)"
 )
-STAGE_OF_TOPIC = {topic: stage for stage, spec in PIPELINE.items() for topic in spec.topics}
 STAGE_OF_GROUP = {spec.group: stage for stage, spec in PIPELINE.items()}
 
 

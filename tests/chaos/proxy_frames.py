@@ -24,13 +24,9 @@ class Api(IntEnum):
 
     PRODUCE = 0
     FETCH = 1
-    METADATA = 3
     OFFSET_COMMIT = 8
-    OFFSET_FETCH = 9
-    FIND_COORDINATOR = 10
     JOIN_GROUP = 11
     HEARTBEAT = 12
-    LEAVE_GROUP = 13
     SYNC_GROUP = 14
 
 

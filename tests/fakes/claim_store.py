@@ -2,6 +2,7 @@
 
 from schemas.claim_check import ClaimCheck
 from streams.claim_checks import ClaimStore
+from streams.store.claim_checks import SWEPT_MAX
 
 
 class FakeClaimStore(ClaimStore):
@@ -9,16 +10,14 @@ class FakeClaimStore(ClaimStore):
 
     Args:
         kept_s: seconds that a value is kept.
-        swept_max: most values of one sweep.
     """
 
-    def __init__(self, kept_s: float = 60.0, swept_max: int = 500) -> None:
+    def __init__(self, kept_s: float = 60.0) -> None:
         self.content: dict[str, bytes] = {}
         self.expires_s: dict[str, float] = {}
         self.now_s = 0.0
         self.error: Exception | None = None
         self._kept_s = kept_s
-        self._swept_max = swept_max
 
     async def put(self, content: bytes) -> ClaimCheck:
         check = ClaimCheck.of(content)
@@ -43,9 +42,9 @@ class FakeClaimStore(ClaimStore):
     async def sweep(self) -> int:
         self._answer()
         expired = sorted(name for name, at_s in self.expires_s.items() if at_s < self.now_s)
-        for name in expired[: self._swept_max]:
+        for name in expired[:SWEPT_MAX]:
             del self.content[name], self.expires_s[name]
-        return len(expired[: self._swept_max])
+        return len(expired[:SWEPT_MAX])
 
     def _answer(self) -> None:
         if self.error is not None:

@@ -66,9 +66,9 @@ class Shell:
     def objects(self, *args: str, code: int = 0) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.run(*args, code=code).splitlines()]
 
-    def rows(self, count: int, first: str = "topic") -> str:
+    def rows(self, count: int) -> str:
         with (self.folder / "rows.csv").open("w", newline="") as file:
-            csv.writer(file).writerows([(first,), *((f"topic {number}",) for number in range(count))])
+            csv.writer(file).writerows([("topic",), *((f"topic {number}",) for number in range(count))])
         return "rows.csv"
 
 

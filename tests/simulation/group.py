@@ -58,7 +58,6 @@ class Joined:
 
     generation: int
     member_id: str
-    leader_id: str
     members: Mapping[str, Any]
 
 
@@ -213,7 +212,6 @@ class Group:
                     Joined(
                         generation=self.generation,
                         member_id=member.member_id,
-                        leader_id=self._leader,
                         members=everybody if leads else {},
                     )
                 )

@@ -6,23 +6,16 @@ from typing import Any
 
 import httpx
 import pytest
-from click.testing import CliRunner, Result
 
 from fixtures.broker import until
 from fixtures.worker import Deployment
-from streams.cli import main
 
 pytestmark = pytest.mark.integration
 TASKS = 12
 
 
-async def pressline(deployment: Deployment, *arguments: str) -> Result:
-    environment = {f"PRESSLINE_{name}": str(value) for name, value in deployment._settings.items()}
-    return await asyncio.to_thread(CliRunner().invoke, main, arguments, env=environment)
-
-
-async def causes(deployment: Deployment, stage: str = "generate") -> set[str]:
-    result = await pressline(deployment, "why-stuck", "--stage", stage, "--json")
+async def causes(deployment: Deployment) -> set[str]:
+    result = await deployment.pressline("why-stuck", "--stage", "generate", "--json")
     assert result.exit_code == 0, result.output
     return {row["cause"] for row in map(json.loads, result.stdout.splitlines()) if row["pending"]}
 
@@ -35,7 +28,7 @@ async def page(base: str, name: str) -> Any:
 async def test_a_backlog_without_workers_is_nobodys(deployment: Deployment) -> None:
     await deployment.submit(TASKS)
 
-    result = await pressline(deployment, "why-stuck", "--json")
+    result = await deployment.pressline("why-stuck", "--json")
 
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in result.stdout.splitlines()]
@@ -46,7 +39,7 @@ async def test_a_backlog_without_workers_is_nobodys(deployment: Deployment) -> N
 
 async def test_a_paused_provider_is_the_cause_until_it_is_resumed(deployment: Deployment) -> None:
     await deployment.start_provider(latency={"kind": "fixed", "seconds": 0.05})
-    paused = await pressline(deployment, "pause", "--provider", "simulated", "--by", "ann", "--why", "outage")
+    paused = await deployment.pressline("pause", "--provider", "simulated", "--by", "ann", "--why", "outage")
     _, base = await deployment.start_worker()
 
     await deployment.submit(TASKS)
@@ -68,8 +61,8 @@ async def test_a_paused_provider_is_the_cause_until_it_is_resumed(deployment: De
     await until(all_wait)
     assert deployment.provider_lines("request") == []
 
-    drained = await pressline(deployment, "drain", "--provider", "simulated", "--by", "ann", "--wait", "30")
-    resumed = await pressline(deployment, "resume", "--provider", "simulated", "--by", "ann")
+    drained = await deployment.pressline("drain", "--provider", "simulated", "--by", "ann", "--wait", "30")
+    resumed = await deployment.pressline("resume", "--provider", "simulated", "--by", "ann")
 
     assert (drained.exit_code, resumed.exit_code) == (0, 0)
     await until(lambda: deployment.has_finished(TASKS), within_s=60)
@@ -85,8 +78,8 @@ async def test_a_drain_waits_for_calls_and_says_when_it_did_not_see_their_end(de
 
     await until(is_calling)
 
-    early = await pressline(deployment, "drain", "--provider", "simulated", "--by", "ann", "--wait", "0")
-    late = await pressline(deployment, "drain", "--provider", "simulated", "--by", "ann", "--wait", "60")
+    early = await deployment.pressline("drain", "--provider", "simulated", "--by", "ann", "--wait", "0")
+    late = await deployment.pressline("drain", "--provider", "simulated", "--by", "ann", "--wait", "60")
 
     assert (early.exit_code, late.exit_code) == (1, 0)
     assert f"{TASKS} at work" in early.stderr
@@ -96,6 +89,6 @@ async def test_a_drain_waits_for_calls_and_says_when_it_did_not_see_their_end(de
 
 
 async def test_a_drain_of_a_worker_that_is_not_there_fails(deployment: Deployment) -> None:
-    result = await pressline(deployment, "drain", "--worker", "w-typo", "--by", "ann")
+    result = await deployment.pressline("drain", "--worker", "w-typo", "--by", "ann")
 
     assert (result.exit_code, "no worker w-typo is alive" in result.stderr) == (1, True)

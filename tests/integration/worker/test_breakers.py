@@ -6,25 +6,18 @@ from collections import Counter
 
 import httpx
 import pytest
-from click.testing import CliRunner, Result
 
 from fixtures.broker import until
 from fixtures.worker import Deployment
 from processors.gateway.call_breakers import CALL_RULES
 from schemas.base import Outcome
 from schemas.events import TaskFinished
-from streams.cli import main
 
 pytestmark = pytest.mark.integration
 
 TASKS = 60
 QUICK = {"kind": "fixed", "seconds": 0.05}
 OPEN = 'pressline_breaker_open{kind="provider",name="simulated"} 1.0'
-
-
-async def pressline(deployment: Deployment, *arguments: str) -> Result:
-    environment = {f"PRESSLINE_{name}": str(value) for name, value in deployment._settings.items()}
-    return await asyncio.to_thread(CliRunner().invoke, main, arguments, env=environment)
 
 
 async def is_open(base: str) -> bool:
@@ -51,7 +44,7 @@ async def test_an_outage_costs_probes_only_and_no_task(deployment: Deployment) -
     asked = len(deployment.provider_lines("request"))
 
     async def says_so() -> bool:
-        result = await pressline(deployment, "why-stuck", "--stage", "generate", "--json")
+        result = await deployment.pressline("why-stuck", "--stage", "generate", "--json")
         rows = [row for row in map(json.loads, result.stdout.splitlines()) if row["pending"]]
         return any(
             row["cause"] == "breaker open" and "provider simulated, probed from " in row["detail"]
@@ -76,7 +69,7 @@ async def test_a_person_who_resumes_the_provider_closes_its_breaker_at_once(depl
     base = await an_outage(deployment)
     await deployment.behave(latency=QUICK)
 
-    resumed = await pressline(deployment, "resume", "--provider", "simulated", "--by", "ann")
+    resumed = await deployment.pressline("resume", "--provider", "simulated", "--by", "ann")
 
     assert resumed.exit_code == 0, resumed.output
     await until(lambda: _closed(base), within_s=CALL_RULES.open_s / 2)

@@ -27,11 +27,11 @@ HOPS_MAX = 24 + 5 + 10 + 1
 """For a day: hours, tens of minutes, minutes, and what is left."""
 
 
-def as_read(out: OutRecord, offset: int = 0) -> InRecord:
+def as_read(out: OutRecord) -> InRecord:
     return InRecord(
         topic=out.topic,
         partition=0,
-        offset=offset,
+        offset=0,
         key=out.key,
         value=out.value,
         headers=tuple(out.headers),

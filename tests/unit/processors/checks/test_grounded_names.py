@@ -78,8 +78,10 @@ def test_a_name_is_reported_once() -> None:
 
 
 @pytest.mark.parametrize("text", ["A " * 50_000, "Aa" * 50_000, "a'" * 50_000, "#" * 50_000, ".) " * 40_000])
-def test_hostile_text_is_read_in_bounded_time(text: str) -> None:
-    check(text)
+def test_hostile_text_names_nothing_and_hides_no_name_after_it(text: str) -> None:
+    findings = check(f"{text}\n\nWe fly with Lufthansa.")
+
+    assert [found.message for found in findings] == ["the name 'Lufthansa' is in no value of the row"]
 
 
 @given(st.text(max_size=200))

@@ -14,8 +14,8 @@ def _wanted() -> ProcessingError | None:
     return None
 
 
-async def take(turns: Turns, log: list[str], name: str, lane: Lane = Lane.BULK) -> None:
-    async with turns.turn(lane, "acme", _wanted):
+async def take(turns: Turns, log: list[str], name: str) -> None:
+    async with turns.turn(Lane.BULK, "acme", _wanted):
         log.append(name)
         await asyncio.sleep(0)
         log.append(name)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from streams.embedded.kafka_cluster import Broker, Cluster
-from streams.embedded.kafka_files import SERVER_FILE, ProxiedListener, write_files
+from streams.embedded.kafka_files import MESSAGE_BYTES_MAX, SERVER_FILE, ProxiedListener, write_files
 
 
 def settings_of_first(folder: Path, brokers: int, proxied: ProxiedListener | None = None) -> dict[str, str]:
@@ -16,7 +16,7 @@ def settings_of_first(folder: Path, brokers: int, proxied: ProxiedListener | Non
     cluster = Cluster(cluster_id="c", brokers=members)
     broker_folder = folder / "kafka" / "broker-0"
     broker_folder.mkdir(parents=True)
-    write_files(broker_folder, members[0], cluster, (), 1234, proxied)
+    write_files(broker_folder, members[0], cluster, (), proxied)
     lines = (broker_folder / SERVER_FILE).read_text().splitlines()
     return dict(line.split("=", 1) for line in lines)
 
@@ -27,7 +27,7 @@ def test_a_broker_listens_on_the_loopback_interface_alone(tmp_path: Path) -> Non
     assert settings["listeners"] == "PLAINTEXT://127.0.0.1:100,CONTROLLER://127.0.0.1:200"
     assert settings["advertised.listeners"] == settings["listeners"]
     assert settings["auto.create.topics.enable"] == "false"
-    assert settings["message.max.bytes"] == "1234"
+    assert settings["message.max.bytes"] == str(MESSAGE_BYTES_MAX)
 
 
 @pytest.mark.parametrize(("brokers", "copies", "in_sync_min"), [(1, "1", "1"), (3, "3", "2")])
