@@ -25,7 +25,11 @@ RUNNABLE = (*Stage, INDEX, REDELIVER)
 
 
 class SettingsError(Exception):
-    """A setting is wrong, or one that is needed is missing."""
+    """A setting is wrong, or one that is needed is missing, or what it needs is not installed."""
+
+
+class InvalidSettingsError(SettingsError):
+    """A setting has a value that it does not take."""
 
 
 class Settings(BaseSettings):
@@ -125,16 +129,18 @@ class Settings(BaseSettings):
             options: what the command line says; None means not said.
 
         Raises:
-            SettingsError: a value is wrong; names the setting and what was expected.
+            InvalidSettingsError: a value is wrong; names the setting and what was expected.
         """
         try:
             settings = cls(**{name: value for name, value in options.items() if value is not None})  # type: ignore[arg-type]
         except ValidationError as error:
             wrong = "; ".join(
-                f"PRESSLINE_{str(e['loc'][0]).upper()}: {e['msg']}"
+                f"PRESSLINE_{str(e['loc'][0]).upper()}: {e['msg'].removeprefix('Value error, ')}"
                 for e in error.errors(include_input=False, include_url=False)
             )
-            raise SettingsError(f"{wrong}. The README's table of settings says what each takes.") from None
+            raise InvalidSettingsError(
+                f"{wrong}. The README's table of settings says what each takes."
+            ) from None
         return settings.model_copy(update=settings._from_run_file())
 
     def _from_run_file(self) -> dict[str, object]:

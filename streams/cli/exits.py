@@ -16,7 +16,7 @@ from streams.embedded.errors import EmbeddedError
 from streams.load import BatchConflictError
 from streams.load_rows import RowsFileError
 from streams.load_tasks import LoadOptionError
-from streams.settings import SettingsError
+from streams.settings import InvalidSettingsError, SettingsError
 from streams.store.migrations import MigrationError
 from streams.topic_admin import TopicError
 from streams.watch import UnknownBatchError
@@ -43,6 +43,7 @@ EXITS: dict[type[Exception], int] = {
     InvalidCatalogueError: WRONG_USE,
     InvalidBudgetsError: WRONG_USE,
     UnknownRecipeError: WRONG_USE,
+    InvalidSettingsError: WRONG_USE,
     SettingsError: PART_MISSING,
     EmbeddedError: PART_MISSING,
     StoreUnavailableError: PART_MISSING,

@@ -14,6 +14,7 @@ from streams.settings import (
     INDEX,
     REDELIVER,
     RUNNABLE,
+    InvalidSettingsError,
     Settings,
     SettingsError,
     child_environment,
@@ -65,8 +66,9 @@ def test_lists_are_read_from_text(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_wrong_value_is_said_by_name(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     monkeypatch.setenv(f"PRESSLINE_{name}", value)
 
-    with pytest.raises(SettingsError, match=f"PRESSLINE_{name}"):
+    with pytest.raises(InvalidSettingsError, match=f"PRESSLINE_{name}") as wrong:
         Settings.load()
+    assert "Value error" not in str(wrong.value)
 
 
 def test_what_a_running_pressline_left_fills_in_what_is_not_set(
