@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import orjson
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-CONFIG_BYTES_MAX = 1_048_576
+from processors import strict_yaml
+
 SECONDS_MAX = 3_600.0
 NORMAL_P99 = 2.3263478740408408  # standard deviations from the median to the 99th percentile
 SHARE_SLACK = 1e-9  # the sum of shares is a sum of floats
@@ -204,7 +204,7 @@ def load_config(path: Path | None, **given: Any) -> ProviderConfig:
     """Read a configuration file and lay the given values over it.
 
     Args:
-        path: YAML (`.yaml`, `.yml`) or JSON file of at most `CONFIG_BYTES_MAX` bytes, or none.
+        path: YAML (`.yaml`, `.yml`) or JSON file of at most `YAML_BYTES_MAX` bytes, or none.
         given: Fields of `ProviderConfig`, for example from a command line; they win. None = not given.
 
     Raises:
@@ -221,11 +221,8 @@ def load_config(path: Path | None, **given: Any) -> ProviderConfig:
 def _read_mapping(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
-            raw = file.read(CONFIG_BYTES_MAX + 1)
-        if len(raw) > CONFIG_BYTES_MAX:
-            raise ConfigError(f"{path}: larger than {CONFIG_BYTES_MAX} bytes: shorten the file")
-        content = yaml.safe_load(raw)  # JSON is a subset of YAML
-    except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
+            content = strict_yaml.load(file.read(strict_yaml.YAML_BYTES_MAX + 1))  # JSON is a subset of YAML
+    except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: cannot be read: {error}; expected a YAML or JSON file") from error
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise ConfigError(f"{path}: holds {type(content).__name__}, expected a mapping of settings to values")

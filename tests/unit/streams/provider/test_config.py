@@ -63,6 +63,8 @@ def test_json_is_read_as_well(tmp_path: Path) -> None:
         ("port: 1", "log_path: missing"),
         ("- a\n- b", "holds list"),
         ("a: [", "cannot be read"),
+        ("a: 2026-13-45", "cannot be read: month must be in 1..12"),
+        (f"a: {'x' * 65_536}", "cannot be read: .* at most 65536"),
     ],
 )
 def test_a_wrong_file_is_explained(tmp_path: Path, text: str, complaint: str) -> None:
