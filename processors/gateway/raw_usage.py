@@ -86,7 +86,7 @@ def price_raw(raw: RawUsage, catalogue: Catalogue) -> PricedUsage:
             "the usage lacks a count of input or output, or its parts exceed their whole; expected"
             f" {raw.api or 'a known'} format's own fields"
         )
-    batch = found.get("service_tier") == "batch"
+    batch = "batch" in (found.get("service_tier"), raw.usage.get("service_tier"))  # OpenAI's stands beside it
     cost = cost_of(raw.model, _price_list(raw, catalogue), count, raw.moment, batch=batch)
     return PricedUsage(usage=count.usage, cost=cost)
 

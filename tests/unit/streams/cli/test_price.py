@@ -154,13 +154,14 @@ def test_a_catalogue_can_be_named_and_its_price_is_that_of_the_rows_day(tmp_path
         row | {"date": "2026-01-31"},
         row | {"date": "2026-02-01"},
         row | {"date": "2026-01-31", "usage": usage | {"service_tier": "batch"}},
+        row | {"date": "2026-01-31", "usage": {"service_tier": "batch", "usage": usage}},
     )
 
     result = price(tmp_path, *rows, arguments=("--json", "--providers", str(catalogue)))
 
     told = [json.loads(line) for line in result.output.splitlines()]
     assert [(row["input_price"], row["output_price"]) for row in told] == [
-        ("1", "1"), ("3", "2"), ("0.5", "0.5")
+        ("1", "1"), ("3", "2"), ("0.5", "0.5"), ("0.5", "0.5")
     ]  # fmt: skip
 
 
