@@ -98,7 +98,7 @@ class BoundedConsumer(AIOKafkaConsumer):  # type: ignore[misc] # aiokafka ships 
 
 
 class BoundedRecords:
-    """The batches of one partition in a broker's answer; aiokafka's MemoryRecords, but for inflating.
+    """The batches of one partition in a broker's answer; aiokafka's MemoryRecords, but for reading.
 
     Args:
         data: whole batches, and maybe the beginning of another.
@@ -130,7 +130,7 @@ class BoundedRecords:
 
 
 class DataBatch:
-    """A batch whose records are inflated by us when they are asked for; all else is aiokafka's.
+    """A batch whose records are inflated, and their header names looked at, when they are asked for.
 
     Args:
         batch: the batch as aiokafka sees it.
