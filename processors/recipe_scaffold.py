@@ -35,7 +35,7 @@ steps:
     output: page.schema.json
     output_tokens_max: 1600
 page:
-  # The filter gives each key a slug of its own: of two rows with one slug, only one can be published.
+  # The filter tells apart keys that lose letters or symbols: of rows with one slug only one can be published.
   slug: "$name-{{ $slug | slug }}"
   title: "{{ steps.write.title }}"
   description: "{{ steps.write.description }}"

@@ -11,7 +11,7 @@ from streams.load_check import CheckedRow, first_row
 class RowTemplates:
     """Renders what needs no answers, and remembers the slugs of one file.
 
-    A load leaves this out: prompt and slug take as long again as its own check of a row.
+    A load leaves this out: prompt and slug make its own check of a row, 140 µs, 100 µs longer.
 
     Attributes:
         recipe: the recipe.

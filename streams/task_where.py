@@ -2,16 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from schemas.base import Stage
 from streams.engine.records import Partition
+from streams.engine.timestamps import moment
 from streams.store.task_events import EventKind, TaskEvent
 from streams.store.task_rows import Progress
 from streams.task_path import TaskPath
 from streams.why_view import WhyRow
-
-EPOCH = datetime.fromtimestamp(0, UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +68,7 @@ def where_in_partition(path: TaskPath, rows: Iterable[WhyRow]) -> Where:
 
 def _postponed(last: TaskEvent, now: datetime) -> Where:
     text = str(last.detail.get("not_before_ms", ""))
-    due = EPOCH if not text.isdigit() else datetime.fromtimestamp(int(text) / 1000, UTC)
+    due = moment(int(text) if text.isdecimal() else None)
     why = f"after {last.detail.get('reason')}, in {last.topic}"
     if due > now:
         return Where(stage=last.stage, waits_for=f"its next try at {due:%H:%M:%S} UTC {why}", since=last.at)

@@ -33,7 +33,7 @@ STATUS_OF_TYPE = {
 Source: https://docs.anthropic.com/en/api/errors"""
 NO_CREDIT = "Your credit balance is too low"
 """How Anthropic's message begins where the account is empty; its type is that of any bad request.
-Source: https://github.com/anthropics/anthropic-sdk-typescript/issues/618"""
+Source: https://github.com/anthropics/claude-code/issues/4208"""
 
 
 def read_answer(provider: str, spoken: WireFormat, answer: WireAnswer, now: datetime) -> ParsedAnswer:

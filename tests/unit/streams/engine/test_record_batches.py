@@ -22,8 +22,8 @@ from streams.engine.record_batches import (
 PLAIN = 0
 
 
-def a_batch(values: Sequence[bytes], codec: int = PLAIN) -> bytes:
-    builder = DefaultRecordBatchBuilder(
+def a_builder(codec: int = PLAIN) -> DefaultRecordBatchBuilder:
+    return DefaultRecordBatchBuilder(
         magic=2,
         compression_type=codec,
         is_transactional=0,
@@ -32,6 +32,10 @@ def a_batch(values: Sequence[bytes], codec: int = PLAIN) -> bytes:
         base_sequence=0,
         batch_size=1 << 30,
     )
+
+
+def a_batch(values: Sequence[bytes], codec: int = PLAIN) -> bytes:
+    builder = a_builder(codec)
     for offset, value in enumerate(values):
         builder.append(offset, timestamp=1000 + offset, key=b"k", value=value, headers=[("h", b"\xff")])
     return bytes(builder.build())
@@ -76,15 +80,7 @@ def test_a_header_name_that_is_not_utf_8_has_question_marks_and_all_else_is_as_i
 
 def named(names: Sequence[bytes]) -> bytes:
     """A batch of a record for each name: its value, and that of a header."""
-    builder = DefaultRecordBatchBuilder(
-        magic=2,
-        compression_type=PLAIN,
-        is_transactional=0,
-        producer_id=7,
-        producer_epoch=0,
-        base_sequence=0,
-        batch_size=1 << 30,
-    )
+    builder = a_builder()
     for offset, name in enumerate(names):
         as_long = "n" * len(name)
         builder.append(offset, timestamp=1, key=None, value=name, headers=[("h", b"\xff"), (as_long, None)])
